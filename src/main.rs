@@ -1,0 +1,3 @@
+//! Arguments, configuration, telemetry, `cli::run`; the only place that exits.
+
+fn main() {}
