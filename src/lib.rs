@@ -5,3 +5,11 @@
 
 // The core: pure. No async, no actix, no postgres, no clock, no environment, no logging.
 pub mod certificate;
+pub mod codec;
+pub mod issue;
+pub mod keys;
+pub mod name;
+pub mod policy;
+pub mod revocation;
+pub mod trust;
+pub mod verify;
