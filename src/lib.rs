@@ -13,3 +13,6 @@ pub mod policy;
 pub mod revocation;
 pub mod trust;
 pub mod verify;
+
+// The edges: they fetch, store and speak. They may use the core; the core never uses them.
+pub mod keyring;
