@@ -74,13 +74,15 @@ pub fn algorithm(profile: Profile) -> Algorithm {
 
 /// Signs `subject` in the form of `profile`.
 ///
-/// `issued_at`: now for a new statement; for the same statement in another profile the first one's, so that both expire
-/// together. Errors: every [`IssueError`].
+/// `issued_at`: now, for a key's signing period is tested against it. `expires_at`: [`policy::expires_at`] of now for a new
+/// statement; for the same statement in another profile the first one's, so that both expire together.
+/// Errors: every [`IssueError`].
 pub fn issue(
     subject: &Subject<'_>,
     profile: Profile,
     key: &IssuerKey,
     issued_at: UnixSeconds,
+    expires_at: UnixSeconds,
 ) -> Result<Issued, IssueError> {
     let signs_with = algorithm(profile);
     if key.algorithm() != signs_with {
@@ -88,7 +90,6 @@ pub fn issue(
     }
     let Product::Code(code) = &subject.dose.product else { return Err(IssueError::UnknownProduct) };
     let product = policy::product_by_code(code).ok_or(IssueError::UnknownProduct)?;
-    let expires_at = policy::expires_at(issued_at);
     let facts = Facts {
         uvci: subject.uvci,
         name: subject.name,

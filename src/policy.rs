@@ -104,6 +104,10 @@ pub enum Flag {
     MixedProducts,
     /// The same dose was recorded before under another number.
     Duplicate,
+    /// Given after the last day on which its lot may be used.
+    LotExpired,
+    /// It cannot be said which of several known people it was given to, or whether to any: enrolled anew.
+    PersonUnclear,
 }
 
 impl Flag {
@@ -114,6 +118,8 @@ impl Flag {
             Flag::Interval => "interval",
             Flag::MixedProducts => "mixed_products",
             Flag::Duplicate => "duplicate",
+            Flag::LotExpired => "lot_expired",
+            Flag::PersonUnclear => "person_unclear",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::name::PersonName;
 use crate::trust::Usages;
 
 const ISSUED_AT: UnixSeconds = UnixSeconds(1_627_784_100); // 2021-08-01T02:15:00Z
-const EXPIRES_AT: UnixSeconds = UnixSeconds(1_659_320_100); // 2022-08-01T02:15:00Z
+const EXPIRES_AT: UnixSeconds = UnixSeconds(1_659_320_100); // 2022-08-01T02:15:00Z, twelve months later
 
 fn dose() -> Dose {
     let given_on = "2021-08-01".parse().expect("a date");
@@ -17,7 +17,7 @@ fn text(profile: Profile, key: &IssuerKey) -> String {
     let name = PersonName::parse("Nguyễn Thị Phương Thảo").expect("a name");
     let dose = dose();
     let subject = Subject { uvci: Uvci([7; 16]), name: &name, birth: BirthDate::Year(1983), dose: &dose };
-    issue(&subject, profile, key, ISSUED_AT).expect("issues").text
+    issue(&subject, profile, key, ISSUED_AT, EXPIRES_AT).expect("issues").text
 }
 
 fn key(algorithm: Algorithm) -> IssuerKey {

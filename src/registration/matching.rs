@@ -1,0 +1,78 @@
+//! Whose dose is it? Identity number and (name or birth date) agreeing, else name, birth date and phone together.
+//! Several answers are no answer: people are never merged silently.
+
+use crate::certificate::BirthDate;
+use crate::store::PersonRow;
+
+/// What a record says of its person, for comparing.
+pub(super) struct Described<'a> {
+    /// The transliterated name.
+    pub name_key: &'a str,
+    pub birth: BirthDate,
+}
+
+/// Whose a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// This candidate's, by its place among `by_identity` and then `by_phone`.
+    Known(uuid::Uuid),
+    /// Nobody's we know.
+    Nobody,
+    /// Somebody's we may know, but it cannot be said whose: several fit, or the identity number is another person's.
+    Unclear,
+}
+
+/// Compares `described` with the people under the same identity number and under the same phone number.
+pub(super) fn find(described: &Described<'_>, by_identity: &[PersonRow], by_phone: &[PersonRow]) -> Match {
+    let named_so = |row: &&PersonRow| row.name_key == described.name_key;
+    let born_so = |row: &&PersonRow| row.birth.agrees_with(described.birth);
+    let agreeing = by_identity.iter().filter(|row| named_so(row) || born_so(row));
+    match only(agreeing) {
+        Match::Nobody if !by_identity.is_empty() => Match::Unclear,
+        Match::Nobody => only(by_phone.iter().filter(|row| named_so(row) && born_so(row))),
+        found => found,
+    }
+}
+
+fn only<'a>(mut rows: impl Iterator<Item = &'a PersonRow>) -> Match {
+    let Some(first) = rows.next() else { return Match::Nobody };
+    if rows.any(|other| other.person != first.person) { Match::Unclear } else { Match::Known(first.person) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u128, name_key: &str, birth: &str) -> PersonRow {
+        PersonRow {
+            person: uuid::Uuid::from_u128(id),
+            name: name_key.into(),
+            name_key: name_key.into(),
+            birth: birth.parse().expect("a birth date"),
+        }
+    }
+
+    fn find_for(name_key: &str, birth: &str, by_identity: &[PersonRow], by_phone: &[PersonRow]) -> Match {
+        find(&Described { name_key, birth: birth.parse().expect("a birth date") }, by_identity, by_phone)
+    }
+
+    #[test]
+    fn an_identity_number_needs_the_name_or_the_birth_date_beside_it() {
+        let thao = [row(1, "NGUYEN<THAO", "1983-10-10")];
+        let known = Match::Known(uuid::Uuid::from_u128(1));
+        assert_eq!(find_for("NGUYEN<THAO", "1983-10-10", &thao, &[]), known);
+        assert_eq!(find_for("NGUYEN<THAO", "1990-01-01", &thao, &[]), known, "a mistyped birth date");
+        assert_eq!(find_for("TRAN<THAO", "1983", &thao, &[]), known, "a married name, a year only");
+        assert_eq!(find_for("LE<AN", "1990-01-01", &thao, &[]), Match::Unclear, "a mistyped number");
+        assert_eq!(find_for("LE<AN", "1990-01-01", &[], &[]), Match::Nobody);
+    }
+
+    #[test]
+    fn a_phone_needs_name_and_birth_date_beside_it() {
+        let family = [row(1, "NGUYEN<THAO", "1983-10-10"), row(2, "NGUYEN<AN", "2010-01-01")];
+        assert_eq!(find_for("NGUYEN<AN", "2010-01-01", &[], &family), Match::Known(uuid::Uuid::from_u128(2)));
+        assert_eq!(find_for("NGUYEN<AN", "1983-10-10", &[], &family), Match::Nobody);
+        let twins = [row(1, "NGUYEN<AN", "2010"), row(2, "NGUYEN<AN", "2010-01-01")];
+        assert_eq!(find_for("NGUYEN<AN", "2010-01-01", &[], &twins), Match::Unclear);
+    }
+}

@@ -1,0 +1,269 @@
+//! A dose as a facility sends it, and what is left when every field was checked. Every refusal names its field.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::certificate::{BirthDate, UnixSeconds};
+use crate::name::PersonName;
+use crate::policy::{self, ProductRow};
+
+/// A completed dose, as `POST /v1/doses` takes it.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DoseRecord {
+    /// The facility's own number of this record, 1 to 64 characters: unique in the facility.
+    pub record_no: String,
+    /// Who was vaccinated.
+    pub person: PersonRecord,
+    /// The product's code, as `/v1/reference/products` lists it.
+    pub product: String,
+    /// The lot, 1 to 40 characters.
+    pub lot: String,
+    /// The last day on which the lot may be used, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot_expires_on: Option<String>,
+    /// When it was given: an instant with its offset, RFC 3339.
+    pub given_at: String,
+    /// Which dose of the person's it is, as the facility counts, 1 to 9.
+    pub number: u64,
+}
+
+/// A person, as a facility knows them.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonRecord {
+    /// The whole name, family name first.
+    pub name: String,
+    /// `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where no more is known.
+    pub birth: String,
+    /// `female`, `male` or `other`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sex: Option<String>,
+    /// A Vietnamese phone number, with or without +84.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// The identity number: nine digits, or twelve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The commune's code of the General Statistics Office, five digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ward: Option<String>,
+}
+
+/// Which field is refused, and why. What it held is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidField {
+    /// The field's path in the request, such as `person.name`.
+    pub field: &'static str,
+    /// The stable word.
+    pub code: &'static str,
+    /// One sentence for people.
+    pub reason: &'static str,
+}
+
+/// A dose whose every field was checked.
+#[derive(Clone)]
+pub(super) struct CheckedDose {
+    pub record_no: String,
+    pub name: PersonName,
+    pub birth: BirthDate,
+    pub sex: Option<String>,
+    /// `+84` and nine or ten digits.
+    pub phone: Option<String>,
+    pub identity: Option<String>,
+    pub ward: Option<String>,
+    pub product: &'static ProductRow,
+    pub lot: String,
+    pub lot_expires_on: Option<Date>,
+    pub given_at: UnixSeconds,
+    pub given_on: Date,
+    pub number: u8,
+}
+
+/// Nothing is in the future before it is tomorrow in Viet Nam: clocks of facilities differ by minutes and hours.
+const IN_THE_FUTURE: &str = "it lies in the future";
+
+impl DoseRecord {
+    /// The dose with every field checked against its form and against the others at `now`.
+    pub(super) fn check(self, now: UnixSeconds) -> Result<CheckedDose, InvalidField> {
+        let today = now.vietnamese_date();
+        let person = self.person;
+        let name = PersonName::parse(&person.name).map_err(|error| {
+            let reason = "it is not a name that a certificate can carry without losing a letter";
+            refuse("person.name", error.code(), reason)
+        })?;
+        let birth: BirthDate = person.birth.parse().map_err(|_| {
+            refuse("person.birth", "date_invalid", "expected YYYY-MM-DD, YYYY-MM or YYYY, a day of the calendar")
+        })?;
+        let born = birth.earliest().ok_or(refuse("person.birth", "date_missing", "at least the year is needed"))?;
+        let product = policy::product_by_code(&self.product)
+            .ok_or(refuse("product", "product_unknown", "see /v1/reference/products for the codes"))?;
+        let given_at = instant(&self.given_at)
+            .ok_or(refuse("given_at", "instant_invalid", "expected an instant such as 2021-08-01T02:15:00Z"))?;
+        let given_on = given_at.vietnamese_date();
+        let number = u8::try_from(self.number).ok().filter(|number| (1..=9).contains(number));
+        match () {
+            () if born > today => Err(refuse("person.birth", "date_in_the_future", IN_THE_FUTURE)),
+            () if given_on > today => Err(refuse("given_at", "date_in_the_future", IN_THE_FUTURE)),
+            () if given_on < product.exists_since => {
+                Err(refuse("given_at", "date_before_product", "the product did not exist yet"))
+            }
+            () if given_on < born => Err(refuse("given_at", "date_before_birth", "the person was not born yet")),
+            () => Ok(()),
+        }?;
+        Ok(CheckedDose {
+            record_no: bounded(self.record_no, 64)
+                .ok_or(refuse("record_no", "text_invalid", "expected 1 to 64 characters without control characters"))?,
+            name,
+            birth,
+            sex: optional(person.sex, |sex| matches!(&*sex, "female" | "male" | "other").then_some(sex))
+                .ok_or(refuse("person.sex", "word_unknown", "expected female, male or other"))?,
+            phone: optional(person.phone, |phone| normalize_phone(&phone))
+                .ok_or(refuse("person.phone", "phone_invalid", "expected a Vietnamese phone number"))?,
+            identity: optional(person.identity, |identity| normalize_identity(&identity))
+                .ok_or(refuse("person.identity", "identity_invalid", "expected nine or twelve digits"))?,
+            ward: optional(person.ward, |ward| digits(&ward, 5))
+                .ok_or(refuse("person.ward", "ward_invalid", "expected the five digits of a commune's code"))?,
+            product,
+            lot: bounded(self.lot, 40)
+                .ok_or(refuse("lot", "text_invalid", "expected 1 to 40 characters without control characters"))?,
+            lot_expires_on: optional(self.lot_expires_on, |day| Some(day).filter(|day| day.len() == 10)?.parse().ok())
+                .ok_or(refuse("lot_expires_on", "date_invalid", "expected YYYY-MM-DD, a day of the calendar"))?,
+            given_at,
+            given_on,
+            number: number.ok_or(refuse("number", "number_invalid", "expected 1 to 9"))?,
+        })
+    }
+}
+
+fn refuse(field: &'static str, code: &'static str, reason: &'static str) -> InvalidField {
+    InvalidField { field, code, reason }
+}
+
+/// `Some(None)` for an absent field, `Some(Some(..))` for a good one, `None` for a bad one.
+fn optional<T>(field: Option<String>, check: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
+    match field {
+        None => Some(None),
+        Some(text) => check(text).map(Some),
+    }
+}
+
+fn instant(text: &str) -> Option<UnixSeconds> {
+    if text.len() > 40 {
+        return None;
+    }
+    text.parse::<jiff::Timestamp>().ok().map(|instant| UnixSeconds(instant.as_second()))
+}
+
+/// The text without white space at its ends, if that leaves 1 ..= `max` characters and no control character.
+fn bounded(text: String, max: usize) -> Option<String> {
+    let trimmed = text.trim();
+    let good = !trimmed.is_empty() && trimmed.chars().count() <= max && !trimmed.chars().any(char::is_control);
+    good.then(|| trimmed.to_owned())
+}
+
+fn digits(text: &str, len: usize) -> Option<String> {
+    (text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
+}
+
+/// `+84` and nine or ten digits, from 0912345678, 84912345678, +84 912 345 678, 912.345.678.
+fn normalize_phone(text: &str) -> Option<String> {
+    if text.len() > 32 {
+        return None;
+    }
+    let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}')).collect();
+    let national = match kept.strip_prefix('+') {
+        Some(international) => international.strip_prefix("84")?,
+        None => kept.strip_prefix('0').or_else(|| kept.strip_prefix("84").filter(|rest| rest.len() >= 9)).unwrap_or(&kept),
+    };
+    let national = national.strip_prefix('0').unwrap_or(national); // +84 (0) 912..
+    let good = (9..=10).contains(&national.len()) && national.bytes().all(|byte| byte.is_ascii_digit());
+    good.then(|| format!("+84{national}"))
+}
+
+fn normalize_identity(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).take(13).collect();
+    digits(&kept, 9).or_else(|| digits(&kept, 12))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The dose of DESIGN §3.
+    pub fn sample() -> DoseRecord {
+        DoseRecord {
+            record_no: "BVX-2021-000123".into(),
+            person: PersonRecord {
+                name: "Nguyễn Thị Phương Thảo".into(),
+                birth: "1983-10-10".into(),
+                sex: Some("female".into()),
+                phone: Some("0912345678".into()),
+                identity: Some("001183012345".into()),
+                ward: Some("00001".into()),
+            },
+            product: "EU/1/20/1528".into(),
+            lot: "FE8405".into(),
+            lot_expires_on: Some("2021-12-31".into()),
+            given_at: "2021-08-01T02:15:00Z".into(),
+            number: 1,
+        }
+    }
+
+    const NOW: UnixSeconds = UnixSeconds(1_627_784_100); // 2021-08-01T02:15:00Z, 09:15 in Viet Nam
+
+    fn refused(change: impl FnOnce(&mut DoseRecord)) -> Option<(&'static str, &'static str)> {
+        let mut record = sample();
+        change(&mut record);
+        record.check(NOW).err().map(|error| (error.field, error.code))
+    }
+
+    #[test]
+    fn takes_a_good_dose() {
+        let dose = sample().check(NOW).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((dose.phone.as_deref(), dose.given_on.to_string().as_str()), (Some("+84912345678"), "2021-08-01"));
+    }
+
+    #[test]
+    fn names_the_field_that_cannot_be_certified() {
+        assert_eq!(refused(|dose| dose.person.name = "王小明".into()), Some(("person.name", "name_loses_a_letter")));
+        assert_eq!(refused(|dose| dose.person.name = " ".into()), Some(("person.name", "name_empty")));
+        assert_eq!(refused(|dose| dose.product = "EU/1/20/9999".into()), Some(("product", "product_unknown")));
+        assert_eq!(refused(|dose| dose.person.birth = "1983-02-30".into()), Some(("person.birth", "date_invalid")));
+        assert_eq!(refused(|dose| dose.person.birth = String::new()), Some(("person.birth", "date_missing")));
+        assert_eq!(refused(|dose| dose.person.birth = "2021-08-02".into()), Some(("person.birth", "date_in_the_future")));
+        assert_eq!(refused(|dose| dose.given_at = "2021-08-01".into()), Some(("given_at", "instant_invalid")));
+        assert_eq!(refused(|dose| dose.given_at = "2020-12-01T00:00:00Z".into()), Some(("given_at", "date_before_product")));
+        assert_eq!(refused(|dose| dose.person.birth = "2021-08-01".into()), None, "born and vaccinated on one day");
+        assert_eq!(refused(|dose| dose.record_no = "x".repeat(65)), Some(("record_no", "text_invalid")));
+        assert_eq!(refused(|dose| dose.record_no = "a\nb".into()), Some(("record_no", "text_invalid")));
+        assert_eq!(refused(|dose| dose.lot = String::new()), Some(("lot", "text_invalid")));
+        assert_eq!(refused(|dose| dose.lot_expires_on = Some("31/12/2021".into())), Some(("lot_expires_on", "date_invalid")));
+        assert_eq!(refused(|dose| dose.number = 0), Some(("number", "number_invalid")));
+        assert_eq!(refused(|dose| dose.number = 10), Some(("number", "number_invalid")));
+        assert_eq!(refused(|dose| dose.person.sex = Some("F".into())), Some(("person.sex", "word_unknown")));
+        assert_eq!(refused(|dose| dose.person.identity = Some("12345".into())), Some(("person.identity", "identity_invalid")));
+        assert_eq!(refused(|dose| dose.person.ward = Some("1".into())), Some(("person.ward", "ward_invalid")));
+    }
+
+    #[test]
+    fn nothing_is_in_the_future_before_it_is_tomorrow_in_viet_nam() {
+        let given = |text: &str| refused(|dose| dose.given_at = text.into());
+        assert_eq!(given("2021-08-01T16:59:59Z"), None, "23:59:59 today");
+        assert_eq!(given("2021-08-01T17:00:00Z"), Some(("given_at", "date_in_the_future")), "0:00 tomorrow");
+    }
+
+    #[test]
+    fn reads_phone_numbers_as_people_write_them() {
+        for text in ["0912345678", "84912345678", "+84912345678", "+84 (0) 912 345 678", "912.345.678", "0912-345-678"] {
+            assert_eq!(normalize_phone(text).as_deref(), Some("+84912345678"), "{text}");
+        }
+        for text in ["", "12345", "+1 202 555 0100", "09123456789012", "0912345abc"] {
+            assert_eq!(normalize_phone(text), None, "{text}");
+        }
+        assert_eq!(normalize_identity("001 183 012 345").as_deref(), Some("001183012345"));
+        assert_eq!(normalize_identity("0011830123456"), None);
+    }
+}
