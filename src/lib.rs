@@ -5,3 +5,8 @@
 
 // The core: pure. No async, no actix, no postgres, no clock, no environment, no logging.
 pub mod certificate;
+
+// The edges: they may use the core; the core never uses them.
+pub mod clock;
+pub mod config;
+pub mod telemetry;
