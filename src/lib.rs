@@ -5,8 +5,18 @@
 
 // The core: pure. No async, no actix, no postgres, no clock, no environment, no logging.
 pub mod certificate;
+pub mod codec;
+pub mod issue;
+pub mod keys;
+pub mod name;
+pub mod policy;
+pub mod revocation;
+pub mod trust;
+pub mod verify;
 
 // The edges: they may use the core; the core never uses them.
+pub mod app;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod telemetry;

@@ -1,0 +1,189 @@
+//! Facts <-> bytes, one file per standard. This file is the pipeline, in order:
+//! QR text -> context identifier -> Base45 -> (zlib) -> COSE_Sign1 -> CWT -> statement, and back.
+
+pub mod base45;
+pub mod cbor;
+mod compact;
+pub mod cose;
+pub mod cwt;
+mod dcc;
+
+pub mod zlib;
+
+use std::borrow::Cow;
+
+pub use base45::{MAX_DECODED_LEN, MAX_TEXT_LEN};
+
+use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci};
+use crate::name::PersonName;
+use crate::policy::ProductRow;
+use cwt::Hcert;
+
+/// Why bytes are not what they should be, by the layer that found it. Never says what they held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// More than we read: a text over 4 KiB, or one that inflates past 16 KiB.
+    #[error("longer than a certificate can be")]
+    TooLong,
+    /// No context identifier at all.
+    #[error("no context identifier: not a certificate")]
+    NotACertificate,
+    /// A context identifier of a scheme that is not ours.
+    #[error("unknown context identifier")]
+    UnknownPrefix,
+    /// Not Base45.
+    #[error("malformed Base45")]
+    Base45,
+    /// Not one whole zlib stream.
+    #[error("malformed zlib stream")]
+    Zlib,
+    /// Not one well-formed CBOR item of definite lengths.
+    #[error("malformed CBOR")]
+    Cbor,
+    /// Not a COSE_Sign1 with a payload.
+    #[error("malformed COSE_Sign1")]
+    Cose,
+    /// Not a CWT with a health certificate of one of the two forms.
+    #[error("malformed claims")]
+    Claims,
+    /// A text that no alphanumeric QR code can carry, or too long for any.
+    #[error("does not fit a QR code")]
+    Qr,
+}
+
+impl CodecError {
+    /// The stable word for answers and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            CodecError::TooLong => "too_large",
+            CodecError::NotACertificate => "not_a_certificate",
+            CodecError::UnknownPrefix => "unknown_prefix",
+            CodecError::Base45 => "malformed_base45",
+            CodecError::Zlib => "malformed_zlib",
+            CodecError::Cbor | CodecError::Claims => "malformed_claims",
+            CodecError::Cose => "malformed_cose",
+            CodecError::Qr => "qr_too_large",
+        }
+    }
+}
+
+impl Profile {
+    /// What the QR text begins with. Source: HCERT §4.2.
+    pub fn context_identifier(self) -> &'static str {
+        match self {
+            Profile::Compact => "VN1:",
+            Profile::Hc1 => "HC1:",
+        }
+    }
+}
+
+/// Which profile `text` says it is of, and its Base45 part. White space around the text is dropped, inside it is data.
+///
+/// Errors: [`CodecError::TooLong`], [`CodecError::NotACertificate`], [`CodecError::UnknownPrefix`]. Source: HCERT §4.2.
+pub fn split_context_identifier(text: &str) -> Result<(Profile, &str), CodecError> {
+    if text.len() > MAX_TEXT_LEN {
+        return Err(CodecError::TooLong);
+    }
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    for profile in [Profile::Compact, Profile::Hc1] {
+        if let Some(rest) = text.strip_prefix(profile.context_identifier()) {
+            return Ok((profile, rest));
+        }
+    }
+    match text.split_once(':') {
+        // Two or three letters and a version digit: HC2, NL2, DK3, LT1.
+        Some((id, _)) if looks_like_a_context_identifier(id.as_bytes()) => Err(CodecError::UnknownPrefix),
+        _ => Err(CodecError::NotACertificate),
+    }
+}
+
+fn looks_like_a_context_identifier(id: &[u8]) -> bool {
+    let [letters @ .., version] = id else { return false };
+    (2..=3).contains(&letters.len()) && letters.iter().all(u8::is_ascii_uppercase) && version.is_ascii_alphanumeric()
+}
+
+/// Calls `next` with the profile and the COSE_Sign1's bytes of a QR text, without an allocation for the compact profile.
+///
+/// Errors: `E` of the layer that refuses, up to [`CodecError::Zlib`].
+pub fn with_cose<T, E: From<CodecError>>(
+    text: &str,
+    next: impl FnOnce(Profile, &[u8]) -> Result<T, E>,
+) -> Result<T, E> {
+    let (profile, coded) = split_context_identifier(text)?;
+    let mut buffer = [0; MAX_DECODED_LEN];
+    let len = base45::decode_into(&mut buffer, coded.as_bytes())?;
+    let bytes = buffer.get(..len).unwrap_or_default();
+    let cose = match profile {
+        Profile::Compact => Cow::Borrowed(bytes),
+        Profile::Hc1 => Cow::Owned(zlib::inflate(bytes)?),
+    };
+    next(profile, &cose)
+}
+
+/// The facts in a CWT, unproved.
+///
+/// Errors: [`CodecError::Claims`], also when the form is not the profile's, or a compact one lacks a claim.
+pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate, CodecError> {
+    let claims = cwt::parse(payload)?;
+    let (uvci, name, birth, statement) = match (profile, claims.hcert) {
+        (Profile::Compact, Hcert::Compact(reader)) => {
+            let says = compact::decode(reader).map_err(|_| CodecError::Claims)?;
+            (says.uvci.to_string(), says.name.to_owned(), says.birth, says.statement)
+        }
+        (Profile::Hc1, Hcert::Dcc(reader)) => {
+            let says = dcc::decode(reader).map_err(|_| CodecError::Claims)?;
+            (says.uvci, says.name, says.birth, says.statement)
+        }
+        _ => return Err(CodecError::Claims),
+    };
+    let issuer = claims.iss.map(str::to_owned);
+    // HCERT §3.3.4 demands an expiry; without one a certificate would be for ever.
+    let expires_at = Some(claims.exp.ok_or(CodecError::Claims)?);
+    Ok(Certificate { profile, issuer, issued_at: claims.iat, expires_at, uvci, name, birth, statement })
+}
+
+/// What both profiles are encoded from: one dose of one person under one name for ever.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// Names the statement in both profiles.
+    pub uvci: Uvci,
+    /// The holder's name.
+    pub name: &'a PersonName,
+    /// The holder's birth date.
+    pub birth: BirthDate,
+    /// The course as known; its product is `product`'s code.
+    pub dose: &'a Dose,
+    /// The product's row, of which both profiles take their codes.
+    pub product: &'a ProductRow,
+    /// `iat`.
+    pub issued_at: UnixSeconds,
+    /// `exp`.
+    pub expires_at: UnixSeconds,
+}
+
+/// The CWT that says `facts` in the form of `profile`.
+pub fn encode_claims(profile: Profile, facts: &Facts<'_>) -> Vec<u8> {
+    let hcert = match profile {
+        Profile::Compact => cwt::compact(compact::encode(
+            facts.uvci,
+            facts.name.as_str(),
+            facts.birth,
+            facts.dose,
+            facts.product.number,
+        )),
+        Profile::Hc1 => cwt::dcc(dcc::encode(facts.uvci, facts.name, facts.birth, facts.dose, facts.product)),
+    };
+    cwt::encode(crate::policy::COUNTRY, facts.issued_at, facts.expires_at, hcert)
+}
+
+/// The QR text of a COSE_Sign1.
+///
+/// Errors: [`CodecError::TooLong`] if it is longer than a verifier reads.
+pub fn encode_text(profile: Profile, cose: &[u8]) -> Result<String, CodecError> {
+    let mut text = String::from(profile.context_identifier());
+    match profile {
+        Profile::Compact => base45::encode_onto(&mut text, cose),
+        Profile::Hc1 => base45::encode_onto(&mut text, &zlib::deflate(cose)?),
+    }
+    if text.len() > MAX_TEXT_LEN { Err(CodecError::TooLong) } else { Ok(text) }
+}

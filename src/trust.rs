@@ -1,0 +1,132 @@
+//! The trust list: for each kid every key with that kid, each with its country, its usages and its periods.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::certificate::{Statement, UnixSeconds};
+use crate::keys::{KeyError, Kid, PublicKey};
+
+/// What a key may sign. A key that names none may sign all. Source: HCERT §5 (extended key usage OIDs of signing certificates).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usages {
+    /// 1.3.6.1.4.1.1847.2021.1.1
+    pub test: bool,
+    /// 1.3.6.1.4.1.1847.2021.1.2
+    pub vaccination: bool,
+    /// 1.3.6.1.4.1.1847.2021.1.3
+    pub recovery: bool,
+}
+
+impl Usages {
+    /// No restriction.
+    pub const ALL: Usages = Usages { test: true, vaccination: true, recovery: true };
+    /// What our own keys sign.
+    pub const VACCINATION: Usages = Usages { test: false, vaccination: true, recovery: false };
+
+    /// The words used in the trust list.
+    pub fn words(self) -> Vec<&'static str> {
+        [(self.test, "test"), (self.vaccination, "vaccination"), (self.recovery, "recovery")]
+            .into_iter()
+            .filter_map(|(allowed, word)| allowed.then_some(word))
+            .collect()
+    }
+
+    /// The usages that `words` name; words that we do not know are passed over, none at all means no restriction.
+    pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Usages {
+        let mut usages = Usages::default();
+        for word in words {
+            match word {
+                "test" => usages.test = true,
+                "vaccination" => usages.vaccination = true,
+                "recovery" => usages.recovery = true,
+                _ => {}
+            }
+        }
+        if usages == Usages::default() { Usages::ALL } else { usages }
+    }
+
+    /// The usages that a certificate's extended key usage OIDs name; none of the three means no restriction.
+    pub fn from_oids<'a>(oids: impl IntoIterator<Item = &'a str>) -> Usages {
+        // The second spelling of each stands in certificates issued before the first was registered.
+        Usages::from_words(oids.into_iter().map(|oid| match oid {
+            "1.3.6.1.4.1.1847.2021.1.1" | "1.3.6.1.4.1.0.1847.2021.1.1" => "test",
+            "1.3.6.1.4.1.1847.2021.1.2" | "1.3.6.1.4.1.0.1847.2021.1.2" => "vaccination",
+            "1.3.6.1.4.1.1847.2021.1.3" | "1.3.6.1.4.1.0.1847.2021.1.3" => "recovery",
+            _ => "",
+        }))
+    }
+
+    /// True if a key with these usages may sign `statement`.
+    pub fn allow(self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Vaccination(_) => self.vaccination,
+            Statement::Test(_) => self.test,
+            Statement::Recovery(_) => self.recovery,
+        }
+    }
+}
+
+/// A public key that we accept, and within which bounds.
+#[derive(Debug)]
+pub struct TrustedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The kid that it is listed under: the bare key's, or its certificate's.
+    pub kid: Kid,
+    /// Whose it is: ISO 3166-1 alpha-2. This, not `iss`, is the issuer shown.
+    pub country: String,
+    /// True if it may sign the compact profile.
+    pub national: bool,
+    /// What it may sign.
+    pub usages: Usages,
+    /// True for keys of this registry, whose signing period is tested against `iat`.
+    pub own: bool,
+    /// Certificates issued earlier than this are none of its.
+    pub signs_from: Option<UnixSeconds>,
+    /// Certificates issued later than this are none of its.
+    pub signs_until: Option<UnixSeconds>,
+    /// Trusted from this instant.
+    pub trusted_from: Option<UnixSeconds>,
+    /// Trusted up to and including this instant.
+    pub trusted_until: Option<UnixSeconds>,
+    /// When it was withdrawn: from then on all that it signed falls.
+    pub withdrawn_at: Option<UnixSeconds>,
+}
+
+/// An immutable snapshot of the keys we accept.
+#[derive(Debug, Default)]
+pub struct TrustList {
+    version: u64,
+    keys: HashMap<Kid, Vec<Arc<TrustedKey>>>,
+}
+
+impl TrustList {
+    /// The list of `keys` at `version`; several may share a kid, and keep their order.
+    ///
+    /// Errors: [`KeyError::WeakPoint`] for an Ed25519 key that is not canonical and of prime order.
+    pub fn new(version: u64, keys: impl IntoIterator<Item = TrustedKey>) -> Result<TrustList, KeyError> {
+        let mut list = TrustList { version, keys: HashMap::new() };
+        for key in keys {
+            key.key.check_prime_order()?;
+            list.keys.entry(key.kid).or_default().push(Arc::new(key));
+        }
+        Ok(list)
+    }
+
+    /// The version of the registry's list that this is.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every key with this kid; empty if there is none.
+    pub fn keys(&self, kid: &Kid) -> &[Arc<TrustedKey>] {
+        self.keys.get(kid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every key, ordered by kid.
+    pub fn all(&self) -> Vec<&TrustedKey> {
+        let mut keys: Vec<&TrustedKey> = self.keys.values().flatten().map(Arc::as_ref).collect();
+        keys.sort_by_key(|key| key.kid);
+        keys
+    }
+}
