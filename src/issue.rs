@@ -64,6 +64,14 @@ pub struct Issued {
     pub text: String,
 }
 
+/// How certificates of `profile` are signed here: compact for the smallest code, hc1 as every EU verifier can read it.
+pub fn algorithm(profile: Profile) -> Algorithm {
+    match profile {
+        Profile::Compact => Algorithm::EdDsa,
+        Profile::Hc1 => Algorithm::Es256,
+    }
+}
+
 /// Signs `subject` in the form of `profile`.
 ///
 /// `issued_at`: now for a new statement; for the same statement in another profile the first one's, so that both expire
@@ -74,10 +82,7 @@ pub fn issue(
     key: &IssuerKey,
     issued_at: UnixSeconds,
 ) -> Result<Issued, IssueError> {
-    let signs_with = match profile {
-        Profile::Compact => Algorithm::EdDsa,
-        Profile::Hc1 => Algorithm::Es256,
-    };
+    let signs_with = algorithm(profile);
     if key.algorithm() != signs_with {
         return Err(IssueError::KeyAlgorithm);
     }

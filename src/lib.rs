@@ -14,9 +14,10 @@ pub mod revocation;
 pub mod trust;
 pub mod verify;
 
-// The edges: they may use the core; the core never uses them.
+// The edges: they fetch, store and speak. They may use the core; the core never uses them.
 pub mod app;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod keyring;
 pub mod telemetry;

@@ -122,7 +122,11 @@ impl Engine {
         self.revoked.rcu(|set| {
             let known = entries.iter().all(|entry| set.contains(entry));
             let version = version.unwrap_or(set.version()).max(set.version());
-            if known && version == set.version() { Arc::clone(set) } else { Arc::new(set.extended(version, entries.iter().copied())) }
+            if known && version == set.version() {
+                Arc::clone(set)
+            } else {
+                Arc::new(set.extended(version, entries.iter().copied()))
+            }
         });
     }
 

@@ -139,7 +139,8 @@ mod tests {
         let mut seen: Vec<(&str, &str)> = Vec::new();
         for row in ROUTES {
             assert!(!seen.contains(&(row.method, row.path)), "{} {} twice", row.method, row.path);
-            let apart = seen.iter().any(|(_, path)| *path == row.path) && seen.last().map(|(_, p)| *p) != Some(row.path);
+            let apart =
+                seen.iter().any(|(_, path)| *path == row.path) && seen.last().map(|(_, p)| *p) != Some(row.path);
             assert!(!apart, "{} stands apart", row.path);
             seen.push((row.method, row.path));
         }

@@ -202,7 +202,8 @@ impl Staff {
     pub fn of(request: &HttpRequest, now: UnixSeconds) -> Result<Staff, Problem> {
         let rows = request.app_data::<Rows>().map_or(&[][..], |rows| rows.0);
         let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
-        let row = rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
+        let row =
+            rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
         let caller = key.verify(bearer(request)?, now)?;
         match row.who.reach(caller.role) {
