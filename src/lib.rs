@@ -15,4 +15,9 @@ pub mod trust;
 pub mod verify;
 
 // The edges: they fetch, store and speak. They may use the core; the core never uses them.
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod http;
 pub mod keyring;
+pub mod telemetry;

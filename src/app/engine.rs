@@ -1,0 +1,137 @@
+//! The verify engine: snapshots of what is trusted, revoked and ruled, proofs already made, and the clock, put to one text.
+//!
+//! What is kept is the proof of a signature, which no clock changes. Time, revocation and acceptance are asked every time.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::proofs::{Proof, ProofKey, Proofs};
+use super::tallies::Tallies;
+use super::verdict::{AsOf, Verdict};
+use crate::clock::Clock;
+use crate::codec::MAX_TEXT_LEN;
+use crate::policy::Rules;
+use crate::revocation::{Entry, RevocationSet};
+use crate::trust::TrustList;
+use crate::verify::{self, Rejection};
+
+/// Answers whether a QR text is accepted now. Shared by all threads; snapshots are swapped whole.
+pub struct Engine {
+    clock: Clock,
+    trust: ArcSwap<TrustList>,
+    revoked: ArcSwap<RevocationSet>,
+    rules: ArcSwap<Rules>,
+    proofs: Proofs,
+    tallies: Tallies,
+}
+
+impl Engine {
+    /// An engine that trusts nobody yet. `proofs_mib`: how much memory proofs may be kept in.
+    pub fn new(clock: Clock, proofs_mib: u64) -> Engine {
+        Engine {
+            clock,
+            trust: ArcSwap::from_pointee(TrustList::default()),
+            revoked: ArcSwap::from_pointee(RevocationSet::default()),
+            rules: ArcSwap::from_pointee(Rules::default()),
+            proofs: Proofs::new(proofs_mib.saturating_mul(1 << 20)),
+            tallies: Tallies::new(),
+        }
+    }
+
+    /// The verdict on a text, as of now.
+    ///
+    /// `text`: as scanned. A text that was proved before costs a SHA-256 and a look-up; one that was not, the whole chain.
+    pub fn verify(&self, text: &str) -> Verdict {
+        let trust = self.trust.load();
+        let proof = match self.key_of(text, &trust) {
+            Some(key) => match self.recall(&key) {
+                Some(proof) => Ok(proof),
+                None => self.prove(text, key, &trust),
+            },
+            None => Err(verify::check_signature(text, &trust).err().unwrap_or(Rejection::TooLarge)),
+        };
+        self.judge(proof.as_deref(), &trust)
+    }
+
+    /// The verdict on a text that was proved before, `None` for any other: never more than a look-up's work.
+    pub fn verify_known(&self, text: &str) -> Option<Verdict> {
+        let trust = self.trust.load();
+        let proof = self.recall(&self.key_of(text, &trust)?)?;
+        Some(self.judge(Ok(&proof), &trust))
+    }
+
+    /// Under which key the proof of `text` is kept; `None` if the text is too long to have one.
+    fn key_of(&self, text: &str, trust: &TrustList) -> Option<ProofKey> {
+        if text.len() > MAX_TEXT_LEN {
+            return None;
+        }
+        // Without its ends: else one certificate with spaces around it in many ways would fill the cache.
+        let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+        let digest = digest(&SHA256, trimmed.as_bytes());
+        Some(ProofKey { trust: trust.version(), text: digest.as_ref().try_into().ok()? })
+    }
+
+    fn recall(&self, key: &ProofKey) -> Option<Arc<Proof>> {
+        let proof = self.proofs.recall(key);
+        self.tallies.looked_up(proof.is_some());
+        proof
+    }
+
+    fn prove(&self, text: &str, key: ProofKey, trust: &TrustList) -> Result<Arc<Proof>, Rejection> {
+        let proof = Arc::new(Proof::new(verify::check_signature(text, trust)?));
+        self.proofs.keep(key, &proof);
+        Ok(proof)
+    }
+
+    fn judge(&self, proof: Result<&Proof, &Rejection>, trust: &TrustList) -> Verdict {
+        let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        let accepted = proof.map_err(|rejection| *rejection).and_then(|proof| {
+            let verified = proof.signed.accept(&revoked, &rules, now)?;
+            Ok(Verdict::accepted(&verified, proof.facts(&verified), now, as_of))
+        });
+        let verdict = accepted.unwrap_or_else(|rejection| Verdict::rejected(rejection, now, as_of));
+        self.tallies.judged(verdict.reason());
+        verdict
+    }
+
+    /// The keys that are trusted now.
+    pub fn trust(&self) -> Arc<TrustList> {
+        self.trust.load_full()
+    }
+
+    /// The revocations known now.
+    pub fn revoked(&self) -> Arc<RevocationSet> {
+        self.revoked.load_full()
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// Trusts `list` from now on; proofs made under another version are not found again.
+    pub fn set_trust(&self, list: TrustList) {
+        self.trust.store(Arc::new(list));
+    }
+
+    /// Adds revocations at once. `version`: the list's, if it is known; what is in force is never taken back.
+    pub fn add_revocations(&self, version: Option<u64>, entries: &[Entry]) {
+        self.revoked.rcu(|set| {
+            let known = entries.iter().all(|entry| set.contains(entry));
+            let version = version.unwrap_or(set.version()).max(set.version());
+            if known && version == set.version() {
+                Arc::clone(set)
+            } else {
+                Arc::new(set.extended(version, entries.iter().copied()))
+            }
+        });
+    }
+
+    /// How many proofs are kept, for the metrics.
+    pub fn proofs_kept(&self) -> u64 {
+        self.proofs.len()
+    }
+}

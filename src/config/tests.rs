@@ -1,0 +1,88 @@
+use super::*;
+
+fn load(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str, String)]) -> Result<Sourced, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_sources(Some((Path::new("thexanh.toml"), file)), variables, flags)
+}
+
+#[test]
+fn nothing_set_gives_the_defaults() {
+    let sourced = Config::from_sources(None, [], &[]).expect("defaults");
+    assert_eq!(sourced.config, Config::default());
+    assert_eq!(sourced.config.keys_dir(), Path::new("data/keys"));
+}
+
+#[test]
+fn later_sources_win_and_each_value_tells_its_origin() {
+    let file = "data = \"/srv\"\n[http]\nlisten = \"0.0.0.0:1\"\nworkers = 3\n";
+    let variables =
+        [("THEXANH_HTTP_LISTEN", "0.0.0.0:2"), ("THEXANH_LOG_ACCESS", "true"), ("THEXANH_HTTP_WORKERS", "4")];
+    let sourced = load(file, &variables, &[("--listen", "http.listen", "0.0.0.0:3".to_owned())]).expect("loads");
+    assert_eq!(sourced.config.http.listen.port(), 3);
+    assert_eq!((sourced.config.http.workers, sourced.config.log.access), (4, true));
+    assert_eq!(sourced.config.data, Path::new("/srv"));
+    let manual = sourced.explain();
+    for line in [
+        "listen = \"0.0.0.0:3\"  # --listen; THEXANH_HTTP_LISTEN",
+        "workers = 4  # THEXANH_HTTP_WORKERS;",
+        "data = \"/srv\"  # thexanh.toml; THEXANH_DATA",
+        "keep_alive_s = 75  # default;",
+        "# cert =  # default; THEXANH_TLS_CERT",
+    ] {
+        assert!(manual.contains(line), "{line}\n{manual}");
+    }
+}
+
+#[test]
+fn what_explain_prints_can_be_loaded_again() {
+    let printed = Config::from_sources(None, [], &[]).expect("defaults").explain();
+    assert_eq!(load(&printed, &[], &[]).expect("loads").config, Config::default());
+}
+
+#[test]
+fn a_database_url_is_taken_from_either_variable_and_never_shown() {
+    let url = "postgres://user:hush@db/x";
+    let sourced = load("", &[("DATABASE_URL", url)], &[]).expect("loads");
+    assert_eq!(sourced.config.database.url.as_ref().map(Secret::reveal), Some(url));
+    assert!(!sourced.explain().contains("hush") && !format!("{sourced:?}").contains("hush"));
+    let both = [("THEXANH_DATABASE_URL", "postgres://ours"), ("DATABASE_URL", url)];
+    assert_eq!(load("", &both, &[]).expect("loads").config.database.url, Some(Secret::new("postgres://ours")));
+}
+
+#[test]
+fn errors_are_one_line_that_says_where_and_what_to_do() {
+    let cases: [(&str, &[(&str, &str)], &str, &str); 7] = [
+        (
+            "nonsense = 1",
+            &[],
+            "config_malformed",
+            "thexanh.toml: line 1: unknown field `nonsense`; `thexanh config --explain`",
+        ),
+        ("[http]\nport = 1", &[], "config_malformed", "thexanh.toml: line 2: unknown field `port`"),
+        ("[http", &[], "config_malformed", "thexanh.toml: line 1: "),
+        ("", &[("THEXANH_PORT", "1")], "config_unknown_variable", "the variable THEXANH_PORT sets nothing we know"),
+        (
+            "",
+            &[("THEXANH_HTTP_WORKERS", "many")],
+            "config_malformed",
+            "THEXANH_HTTP_WORKERS: not a value for http.workers",
+        ),
+        ("[tls]\ncert = \"a.pem\"", &[], "config_inconsistent", "set both tls.cert and tls.key, or neither"),
+        ("[database]\nconnections = 0", &[], "config_inconsistent", "must be at least 1"),
+    ];
+    for (file, variables, code, message) in cases {
+        let error = load(file, variables, &[]).expect_err(message);
+        assert_eq!(error.code(), code);
+        assert!(error.to_string().contains(message), "{error}");
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    }
+    let error = load("", &[], &[("--x", "http.port", "1".to_owned())]).expect_err("unknown");
+    assert!(error.to_string().contains("--x: there is no setting http.port"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = Config::load(Some(Path::new("/nonexistent/thexanh.toml")), &[]).expect_err("no file");
+    assert_eq!(error.code(), "config_unreadable");
+    assert!(error.to_string().contains("--config"));
+}

@@ -1,0 +1,339 @@
+//! Bearer tokens of staff and machines: JWTs signed with Ed25519 under a key that signs nothing else.
+//!
+//! The algorithm is ours, not the token's; `iss`, `aud`, `exp` and `sub` must be there and right. Source: RFC 7519, RFC 8725.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::access::{Reach, Role, Route};
+use super::problem::{Kind, Problem};
+use crate::certificate::UnixSeconds;
+use crate::config::Tokens;
+
+/// Makes and checks bearer tokens.
+pub struct TokenKey {
+    secret: EncodingKey,
+    public: DecodingKey,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenKey(REDACTED)")
+    }
+}
+
+/// The bytes are no Ed25519 secret key in PKCS#8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token key is not an Ed25519 key in PKCS#8; remove it and a new one is made, which ends all tokens in use")]
+pub struct TokenKeyError;
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// Not a JWT of ours: broken, another algorithm, another key, another issuer or audience, or claims missing.
+    #[error("the token is not one of ours")]
+    Invalid,
+    /// Its time is over (`exp` is now or earlier).
+    #[error("the token has expired")]
+    Expired,
+    /// Its time has not come (`nbf`).
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// A facility's token without a facility, or a province's without a province.
+    #[error("the token does not say for which facility or province it is")]
+    Incomplete,
+}
+
+impl AuthError {
+    /// The one stable word for this error.
+    pub fn code(self) -> &'static str {
+        match self {
+            AuthError::Expired => Kind::TOKEN_EXPIRED.code,
+            AuthError::Invalid | AuthError::NotYetValid | AuthError::Incomplete => Kind::TOKEN_INVALID.code,
+        }
+    }
+}
+
+/// What a token is asked to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What its owner is.
+    pub role: Role,
+    /// `sub`: who its owner is, such as a name at the facility; written into the audit trail.
+    pub subject: String,
+    /// The facility's code; needed by role facility.
+    pub facility: Option<String>,
+    /// The province's code; needed by role province.
+    pub province: Option<String>,
+    /// How long it is good, in seconds.
+    pub lifetime_s: i64,
+}
+
+/// Who sent a request, as its token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// What they are.
+    pub role: Role,
+    /// `sub`.
+    pub subject: String,
+    /// The facility's code.
+    pub facility: Option<String>,
+    /// The province's code.
+    pub province: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    exp: i64,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    nbf: Option<i64>,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    facility: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    province: Option<String>,
+}
+
+impl TokenKey {
+    /// A new secret key, as PKCS#8 DER to be kept, under which [`TokenKey::from_pkcs8`] makes tokens.
+    pub fn generate() -> Result<Zeroizing<Vec<u8>>, TokenKeyError> {
+        let document = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(|_| TokenKeyError)?;
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    /// The key in `pkcs8` (DER), for tokens with this issuer and audience.
+    pub fn from_pkcs8(pkcs8: &[u8], tokens: &Tokens) -> Result<TokenKey, TokenKeyError> {
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| TokenKeyError)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.set_issuer(&[&tokens.issuer]);
+        validation.set_audience(&[&tokens.audience]);
+        validation.validate_exp = false; // the library asks the machine's clock; we are told the time
+        Ok(TokenKey {
+            secret: EncodingKey::from_ed_der(pkcs8),
+            public: DecodingKey::from_ed_der(pair.public_key().as_ref()),
+            validation,
+            issuer: tokens.issuer.clone(),
+            audience: tokens.audience.clone(),
+        })
+    }
+
+    /// A signed token. Errors: [`AuthError::Incomplete`] when the role lacks its code.
+    pub fn mint(&self, grant: &Grant, now: UnixSeconds) -> Result<String, AuthError> {
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: grant.subject.clone(),
+            exp: now.0.saturating_add(grant.lifetime_s),
+            iat: now.0,
+            nbf: None,
+            role: grant.role,
+            facility: grant.facility.clone(),
+            province: grant.province.clone(),
+        };
+        complete(&claims)?;
+        jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.secret).map_err(|_| AuthError::Invalid)
+    }
+
+    /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
+    pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<Caller, AuthError> {
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(AuthError::Invalid);
+        }
+        let token = jsonwebtoken::decode::<Claims>(token, &self.public, &self.validation);
+        let claims = token.map_err(|_| AuthError::Invalid)?.claims;
+        if now.0 >= claims.exp {
+            return Err(AuthError::Expired);
+        }
+        if claims.nbf.is_some_and(|nbf| now.0 < nbf) {
+            return Err(AuthError::NotYetValid);
+        }
+        complete(&claims)?;
+        Ok(Caller { role: claims.role, subject: claims.sub, facility: claims.facility, province: claims.province })
+    }
+}
+
+/// Ours are under 500 characters; parsing more is work for nothing.
+const MAX_TOKEN_LEN: usize = 4096;
+
+fn complete(claims: &Claims) -> Result<(), AuthError> {
+    let said = |code: &Option<String>| code.as_ref().is_some_and(|code| !code.is_empty());
+    let placed = match claims.role {
+        Role::Facility => said(&claims.facility),
+        Role::Province => said(&claims.province),
+        Role::Ministry | Role::Response | Role::Verifier => true,
+    };
+    if placed && !claims.sub.is_empty() { Ok(()) } else { Err(AuthError::Incomplete) }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Problem {
+        let kind = match error {
+            AuthError::Expired => Kind::TOKEN_EXPIRED,
+            AuthError::Invalid | AuthError::NotYetValid | AuthError::Incomplete => Kind::TOKEN_INVALID,
+        };
+        Problem::new(kind).detail(error.to_string())
+    }
+}
+
+/// A caller who may use the route that was asked for, and how far.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    /// Who it is.
+    pub caller: Caller,
+    /// Never [`Reach::No`].
+    pub reach: Reach,
+}
+
+impl Staff {
+    /// Who sent this request to one of the rows of [`super::access::ROUTES`], by its `Authorization: Bearer` header.
+    pub fn of(request: &HttpRequest, now: UnixSeconds) -> Result<Staff, Problem> {
+        let rows = request.app_data::<Rows>().map_or(&[][..], |rows| rows.0);
+        let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+        let row =
+            rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
+        let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
+        let caller = key.verify(bearer(request)?, now)?;
+        match row.who.reach(caller.role) {
+            Reach::No => Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
+            reach => Ok(Staff { caller, reach }),
+        }
+    }
+
+    /// Whether something that belongs to this facility, in this province, is within reach.
+    pub fn may_touch(&self, facility: &str, province: &str) -> Result<(), Problem> {
+        let own = match self.caller.role {
+            Role::Facility => self.caller.facility.as_deref() == Some(facility),
+            Role::Province => self.caller.province.as_deref() == Some(province),
+            Role::Ministry | Role::Response | Role::Verifier => false,
+        };
+        match self.reach {
+            Reach::All => Ok(()),
+            Reach::Own if own => Ok(()),
+            Reach::Own | Reach::No => Err(Problem::new(Kind::NOT_YOURS)),
+        }
+    }
+
+    /// The facility that the caller speaks for.
+    pub fn facility(&self) -> Result<&str, Problem> {
+        self.caller.facility.as_deref().ok_or_else(|| Problem::new(Kind::ROLE_NOT_ALLOWED))
+    }
+}
+
+/// The rows of the access table for one path; each resource carries its own.
+#[derive(Clone, Copy)]
+pub(super) struct Rows(pub &'static [Route]);
+
+fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let value = headers.next().ok_or_else(|| Problem::new(Kind::NO_TOKEN))?;
+    if headers.next().is_some() {
+        return Err(AuthError::Invalid.into());
+    }
+    let text = value.to_str().map_err(|_| AuthError::Invalid)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::new(Kind::NO_TOKEN)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixSeconds = UnixSeconds(1_660_000_000);
+
+    fn key_of(tokens: &Tokens) -> TokenKey {
+        TokenKey::from_pkcs8(&TokenKey::generate().expect("generates"), tokens).expect("reads")
+    }
+
+    fn grant() -> Grant {
+        let facility = Some("79-001".to_owned());
+        Grant { role: Role::Facility, subject: "nurse".to_owned(), facility, province: None, lifetime_s: 60 }
+    }
+
+    #[test]
+    fn a_token_says_what_it_was_asked_to_until_the_second_it_expires() {
+        let key = key_of(&Tokens::default());
+        let token = key.mint(&grant(), NOW).expect("mints");
+        let caller = key.verify(&token, UnixSeconds(NOW.0 + 59)).expect("good");
+        assert_eq!((caller.role, caller.subject.as_str()), (Role::Facility, "nurse"));
+        assert_eq!(caller.facility.as_deref(), Some("79-001"));
+        assert_eq!(key.verify(&token, UnixSeconds(NOW.0 + 60)), Err(AuthError::Expired));
+        assert_eq!(key.verify(&token, UnixSeconds(NOW.0 + 61)), Err(AuthError::Expired));
+    }
+
+    #[test]
+    fn tokens_of_other_keys_issuers_and_audiences_are_refused() {
+        let key = key_of(&Tokens::default());
+        let other = |change: fn(&mut Tokens)| {
+            let mut tokens = Tokens::default();
+            change(&mut tokens);
+            let pkcs8 = TokenKey::generate().expect("generates");
+            let ours = TokenKey::from_pkcs8(&pkcs8, &Tokens::default()).expect("reads");
+            let theirs = TokenKey::from_pkcs8(&pkcs8, &tokens).expect("reads");
+            ours.verify(&theirs.mint(&grant(), NOW).expect("mints"), NOW)
+        };
+        assert!(other(|_| {}).is_ok());
+        assert_eq!(other(|tokens| tokens.issuer = "other".to_owned()), Err(AuthError::Invalid));
+        assert_eq!(other(|tokens| tokens.audience = "other".to_owned()), Err(AuthError::Invalid));
+        let foreign = key_of(&Tokens::default()).mint(&grant(), NOW).expect("mints");
+        assert_eq!(key.verify(&foreign, NOW), Err(AuthError::Invalid));
+    }
+
+    #[test]
+    fn no_other_algorithm_is_believed() {
+        use base64::Engine as _;
+        let key = key_of(&Tokens::default());
+        let token = key.mint(&grant(), NOW).expect("mints");
+        let (_, rest) = token.split_once('.').expect("three parts");
+        let (payload, signature) = rest.split_once('.').expect("three parts");
+        for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS256"}"#, r#"{"typ":"JWT"}"#, "{"] {
+            let header = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(header);
+            assert_eq!(key.verify(&format!("{header}.{payload}.{signature}"), NOW), Err(AuthError::Invalid));
+            assert_eq!(key.verify(&format!("{header}.{payload}."), NOW), Err(AuthError::Invalid));
+        }
+        let hmac = EncodingKey::from_secret(b"guess");
+        let claims = serde_json::json!({"iss":"thexanh","aud":"thexanh","sub":"x","exp":NOW.0 + 9,"iat":NOW.0,"role":"ministry"});
+        let forged = jsonwebtoken::encode(&Header::default(), &claims, &hmac).expect("encodes");
+        assert_eq!(key.verify(&forged, NOW), Err(AuthError::Invalid));
+    }
+
+    #[test]
+    fn every_required_claim_is_missed_when_it_is_absent() {
+        let key = key_of(&Tokens::default());
+        let whole = serde_json::json!({"iss":"thexanh","aud":"thexanh","sub":"x","exp":NOW.0 + 9,"iat":NOW.0,"role":"ministry"});
+        let sign = |claims: &serde_json::Value| {
+            jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), claims, &key.secret).expect("encodes")
+        };
+        assert!(key.verify(&sign(&whole), NOW).is_ok());
+        for claim in ["iss", "aud", "sub", "exp", "role"] {
+            let mut claims = whole.clone();
+            claims.as_object_mut().expect("an object").remove(claim);
+            assert_eq!(key.verify(&sign(&claims), NOW), Err(AuthError::Invalid), "{claim}");
+        }
+        for (claim, value, error) in [
+            ("role", "facility".into(), AuthError::Incomplete),
+            ("role", "province".into(), AuthError::Incomplete),
+            ("role", "king".into(), AuthError::Invalid),
+            ("sub", "".into(), AuthError::Incomplete),
+            ("nbf", serde_json::json!(NOW.0 + 1), AuthError::NotYetValid),
+        ] {
+            let mut claims = whole.clone();
+            claims[claim] = value;
+            assert_eq!(key.verify(&sign(&claims), NOW), Err(error), "{claim}");
+        }
+    }
+}

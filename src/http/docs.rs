@@ -1,0 +1,94 @@
+//! The OpenAPI document, the pages that show it, and what is answered where there is no route.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::Config;
+
+use super::body::Body;
+use super::problem::{Kind, Problem};
+use super::published::Published;
+
+/// Every route, body, answer and error of this service.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "thexanh",
+        description = "Signs vaccination certificates as QR codes and verifies scanned ones.\n\nEvery error is an RFC 9457 problem document with a stable `code`. A certificate that is not accepted is no error: `/v1/verify` answers 200 with `result` and `reason`. Dates are Viet Nam's, instants UTC.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        super::verify::post_verify,
+        super::verify::post_verify_batch,
+        super::trust_list::get_trust_list,
+        super::health::get_healthz,
+        super::health::get_readyz,
+        super::health::get_metrics,
+    ),
+    modifiers(&Security),
+    tags(
+        (name = "verify", description = "Is this certificate accepted now?"),
+        (name = "trust", description = "What verifiers follow"),
+        (name = "doses", description = "A completed dose in, its certificate out"),
+        (name = "certificates", description = "Looking up, showing and revoking"),
+        (name = "reference", description = "Reference data"),
+        (name = "service", description = "The service's own state"),
+    )
+)]
+struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A token of staff or of a machine; `thexanh token` makes one."))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The OpenAPI 3.1 document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
+    let json = openapi().to_json().unwrap_or_default();
+    Published::new("application/json", "public, max-age=300", json.into_bytes())
+});
+
+static PAGES: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/openapi.json")));
+
+/// `/openapi.json`.
+pub(super) async fn get_openapi(request: HttpRequest) -> HttpResponse {
+    PUBLISHED.answer(&request)
+}
+
+/// `/docs/..`: the pages that show the document, from the binary.
+pub(super) async fn get_docs(path: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let file = utoipa_swagger_ui::serve(&path, Arc::clone(&PAGES)).map_err(Problem::internal)?;
+    let file = file.ok_or_else(|| Problem::new(Kind::UNKNOWN_ROUTE))?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "public, max-age=3600")).content_type(file.content_type);
+    if file.gzpipped {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    Ok(response.body(file.bytes.into_owned()))
+}
+
+/// `/` and `/docs` lead to the pages.
+pub(super) async fn to_docs() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// What is answered where there is no route.
+pub(super) async fn unknown_route(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    Err(Body::of(&request, payload).refuse(Problem::new(Kind::UNKNOWN_ROUTE)).await)
+}

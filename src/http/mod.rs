@@ -1,0 +1,145 @@
+//! The only room that knows actix: one file per resource, `problem.rs` for errors, `access.rs` for who may do what.
+//! [`routes`] mounts everything; the binary and the tests mount the same.
+
+pub mod access;
+pub mod auth;
+mod body;
+mod docs;
+mod envelope;
+pub mod health;
+pub mod problem;
+mod published;
+mod server;
+pub mod trust_list;
+pub mod verify;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::guard;
+use actix_web::http::{Method, header};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+
+use access::{ROUTES, Who};
+use auth::{Rows, TokenKey};
+use body::{Body, BodyTimeout};
+use envelope::{Envelope, allow_every_origin};
+use problem::{Kind, Problem};
+
+pub use docs::openapi;
+pub use server::{ServeError, Serving, serve};
+
+use crate::app::App;
+
+/// What the routes share: the service and the key of the bearer tokens.
+#[derive(Clone)]
+pub struct Shared {
+    /// The service.
+    pub app: Arc<App>,
+    /// Makes and checks bearer tokens.
+    pub tokens: Arc<TokenKey>,
+    /// The trust list in its forms.
+    pub forms: Arc<trust_list::Forms>,
+}
+
+impl Shared {
+    /// What the routes of `app` share.
+    pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
+        Shared { app, tokens, forms: Arc::default() }
+    }
+}
+
+/// Mounts every route, with what they share.
+pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
+    let http = &shared.app.config().http;
+    cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
+    cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
+    for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
+        let Some(first) = rows.first() else { continue };
+        let mut resource = web::resource(pattern(first.path)).app_data(Rows(rows));
+        for row in rows {
+            resource = resource.route(handler(row.method, row.path).expect("every row of the table has a handler"));
+        }
+        mount(shared, cfg, first.path, resource, rows.iter().map(|row| row.method), first.who == Who::Anyone);
+    }
+    for (path, route) in [
+        ("/openapi.json", get().to(docs::get_openapi)),
+        ("/docs", get().to(docs::to_docs)),
+        ("/", get().to(docs::to_docs)),
+        ("/docs/{file:.*}", get().to(docs::get_docs)),
+    ] {
+        mount(shared, cfg, path, web::resource(path).route(route), ["GET"].into_iter(), true);
+    }
+    cfg.default_service(web::to(docs::unknown_route));
+}
+
+/// Which handler answers which row of the table.
+fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
+    Some(match (method, path) {
+        ("POST", "/v1/verify") => web::post().to(verify::post_verify),
+        ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
+        ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
+        ("GET", "/healthz") => get().to(health::get_healthz),
+        ("GET", "/readyz") => get().to(health::get_readyz),
+        ("GET", "/metrics") => get().to(health::get_metrics),
+        _ => return None,
+    })
+}
+
+/// A route for `GET`, which answers `HEAD` as well.
+fn get() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// The table's path as the router writes it: a UVCI holds neither slash nor dot, so that the dot begins the format.
+fn pattern(path: &str) -> String {
+    path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}")
+}
+
+fn mount(
+    shared: &Shared,
+    cfg: &mut ServiceConfig,
+    path: &'static str,
+    resource: Resource,
+    methods: impl Iterator<Item = &'static str>,
+    public: bool,
+) {
+    let config = shared.app.config();
+    let allowed: Vec<&str> =
+        methods.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect();
+    let allowed: Rc<str> = allowed.join(", ").into();
+    let otherwise =
+        move |request: HttpRequest, payload: web::Payload| other_method(Rc::clone(&allowed), public, request, payload);
+    let envelope = Envelope::new(path, public, config.log.access, config.http.max_in_flight);
+    let seal = move |request, next| Rc::clone(&envelope).seal(request, next);
+    cfg.service(resource.default_service(web::to(otherwise)).wrap(from_fn(seal)));
+}
+
+/// Answers a method that the route does not take: `OPTIONS`, with what a page of another origin may send, or 405.
+async fn other_method(allowed: Rc<str>, public: bool, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let problem = Body::of(&request, payload).refuse(Problem::new(Kind::METHOD_NOT_ALLOWED)).await;
+    let mut response = match *request.method() {
+        Method::OPTIONS => HttpResponse::NoContent().finish(),
+        _ => actix_web::ResponseError::error_response(&problem),
+    };
+    let allow = |response: &mut HttpResponse, name: header::HeaderName| {
+        if let Ok(value) = header::HeaderValue::from_str(&format!("{allowed}, OPTIONS")) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    allow(&mut response, header::ALLOW);
+    if public && request.method() == Method::OPTIONS {
+        allow(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS);
+        let headers = response.headers_mut();
+        allow_every_origin(headers);
+        let sendable = header::HeaderValue::from_static("Content-Type, If-None-Match, X-Request-Id");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, header::HeaderValue::from_static("86400"));
+    }
+    response
+}

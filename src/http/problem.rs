@@ -1,0 +1,269 @@
+//! What we say to a request we could not read or serve: RFC 9457 problem documents, each with one stable `code`.
+//! A rejected certificate is no problem but an answer: see `verify.rs`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A request we could not read or serve. Its text repeats nothing that was sent.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    field: Option<Cow<'static, str>>,
+    /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
+    cause: Option<String>,
+}
+
+/// Every kind of problem: its status, its `code`, its title. One table for answers, OpenAPI and README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable word.
+    pub code: &'static str,
+    /// The same for every problem of this kind.
+    pub title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $name:ident = $status:literal $code:literal $title:literal;)*) => {
+        impl Kind {
+            $($(#[doc = $doc])* pub const $name: Kind = Kind { status: $status, code: $code, title: $title };)*
+            /// Every kind, by status. A refused dose has further codes of its own, all with status 422.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
+        }
+    };
+}
+
+kinds! {
+    /// The body is no JSON.
+    BAD_JSON = 400 "bad_json" "The body is not JSON";
+    /// JSON, but not the members that this route takes.
+    WRONG_SHAPE = 400 "wrong_shape" "The JSON is not what this route takes";
+    /// A text body that is not UTF-8.
+    NOT_UTF8 = 400 "not_utf8" "The body is not UTF-8";
+    /// The connection broke off, or the transfer coding is broken.
+    BODY_BROKEN = 400 "body_broken" "The body did not arrive whole";
+    /// A path or query parameter is not understood.
+    BAD_PARAMETER = 400 "bad_parameter" "A parameter is not understood";
+    /// No bearer token where one is needed.
+    NO_TOKEN = 401 "no_token" "This route needs a bearer token";
+    /// A token that we did not make, or for somebody else, or broken.
+    TOKEN_INVALID = 401 "token_invalid" "The bearer token is not accepted";
+    /// A token that was good once.
+    TOKEN_EXPIRED = 401 "token_expired" "The bearer token has expired";
+    /// The role may not use this route at all.
+    ROLE_NOT_ALLOWED = 403 "role_not_allowed" "This role may not do this";
+    /// The role may use this route, but not for what belongs to others.
+    NOT_YOURS = 403 "not_yours" "This belongs to another facility or province";
+    /// No such route.
+    UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address";
+    /// No certificate with this UVCI.
+    UNKNOWN_CERTIFICATE = 404 "unknown_certificate" "There is no such certificate";
+    /// The route exists, the method does not.
+    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method";
+    /// Part of the body did not come in time.
+    BODY_TOO_SLOW = 408 "body_too_slow" "The body did not arrive in time";
+    /// The certificate was revoked; its picture is no longer handed out.
+    CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked";
+    /// The body is longer than this route takes.
+    BODY_TOO_LARGE = 413 "body_too_large" "The body is too large";
+    /// The body's media type, charset or content coding is not one of this route's.
+    UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type" "This route does not take this kind of body";
+    /// The same `Idempotency-Key` came with another body.
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another body";
+    /// Something is asked for that cannot be made.
+    UNPROCESSABLE = 422 "unprocessable" "This cannot be done as it stands";
+    /// Something broke on our side.
+    INTERNAL = 500 "internal" "Something went wrong on our side";
+    /// A thing we need, such as the database, cannot be had right now.
+    UNAVAILABLE = 503 "unavailable" "The service cannot do this right now";
+    /// More requests than we can work on at once.
+    OVERLOADED = 503 "overloaded" "The service is busy";
+    /// `/readyz` names what is missing.
+    NOT_READY = 503 "not_ready" "The service is not ready";
+}
+
+/// The document itself. Source: RFC 9457 §3.
+#[derive(Serialize, ToSchema)]
+pub struct ProblemDocument<'a> {
+    /// `urn:thexanh:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same for every problem with this code.
+    title: &'a str,
+    /// The HTTP status, repeated.
+    status: u16,
+    /// The stable word to switch on.
+    #[schema(example = "unknown_route")]
+    code: &'a str,
+    /// What is wrong with this request, for people. Repeats nothing that was sent.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    detail: &'a str,
+    /// Which member of the body, parameter or header is meant, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem of this kind without more to say.
+    pub fn new(kind: Kind) -> Problem {
+        Problem { kind, detail: Cow::Borrowed(""), field: None, cause: None }
+    }
+
+    /// The same with a sentence on what is wrong with this request.
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
+        self.detail = detail.into();
+        self
+    }
+
+    /// The same naming the member of the body, the parameter or the header that is meant.
+    pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Problem {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The same with its cause, which goes to the log and nowhere else.
+    pub fn because(mut self, cause: impl fmt::Display) -> Problem {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Something of ours broke: 500, with the cause for the log.
+    pub fn internal(cause: impl fmt::Display) -> Problem {
+        Problem::new(Kind::INTERNAL).because(cause)
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its stable word.
+    pub fn code(&self) -> &'static str {
+        self.kind.code
+    }
+
+    /// Why it happened, for the log.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The JSON text of the document.
+    pub fn document(&self) -> String {
+        let document = ProblemDocument {
+            kind: format!("urn:thexanh:problem:{}", self.kind.code),
+            title: self.kind.title,
+            status: self.kind.status,
+            code: self.kind.code,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+        };
+        serde_json::to_string(&document).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.title)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl actix_web::ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status_code());
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        match self.kind.status {
+            401 if self.kind == Kind::NO_TOKEN => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            401 => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""));
+            }
+            // Long enough for a database to come back, short enough for a person to wait.
+            503 => {
+                response.insert_header((header::RETRY_AFTER, "2"));
+            }
+            _ => {}
+        }
+        response.content_type(PROBLEM_JSON).body(self.document())
+    }
+}
+
+/// The media type of every problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Says what is wrong with a JSON text without repeating any of it.
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Problem {
+        use serde_json::error::Category;
+        let place = format!("line {}, column {}", error.line(), error.column());
+        let message = error.to_string();
+        match error.classify() {
+            // The name of a missing member is ours; everything else that serde says may hold what was sent.
+            Category::Data => Problem::new(Kind::WRONG_SHAPE).detail(match message.strip_prefix("missing field `") {
+                Some(rest) => format!("the member {} is missing", rest.split('`').next().unwrap_or_default()),
+                None => format!("a member is unknown, twice there or of the wrong type at {place}"),
+            }),
+            Category::Eof => Problem::new(Kind::BAD_JSON).detail("the body ends in the middle of a JSON value"),
+            Category::Syntax | Category::Io => Problem::new(Kind::BAD_JSON).detail(format!("no JSON at {place}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_there_once_and_every_status_is_an_error() {
+        let mut codes: Vec<_> = Kind::ALL.iter().map(|kind| kind.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Kind::ALL.len());
+        assert!(Kind::ALL.iter().all(|kind| (400..600).contains(&kind.status)));
+        assert!(Kind::ALL.is_sorted_by_key(|kind| kind.status));
+    }
+
+    #[test]
+    fn a_cause_stays_out_of_the_answer() {
+        let problem = Problem::internal("password hush refused");
+        assert!(!problem.document().contains("hush"));
+        assert_eq!(problem.cause(), Some("password hush refused"));
+    }
+
+    #[test]
+    fn a_json_error_repeats_nothing_that_was_sent() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Row {
+            #[allow(dead_code, reason = "only its name is looked at")]
+            record_no: u8,
+        }
+        for (text, code) in [
+            (r#"{"Nguyen":1}"#, "wrong_shape"),
+            (r#"{"record_no":"Nguyen"}"#, "wrong_shape"),
+            (r#"{"record_no":1,"Nguyen"}"#, "bad_json"),
+            (r#"{"record_no":1"#, "bad_json"),
+            ("", "bad_json"),
+            ("{}", "wrong_shape"),
+        ] {
+            let problem = Problem::from(serde_json::from_str::<Row>(text).expect_err(text));
+            assert_eq!(problem.code(), code, "{text}");
+            assert!(!problem.document().contains("Nguyen"));
+        }
+        let missing = Problem::from(serde_json::from_str::<Row>("{}").expect_err("empty"));
+        assert!(missing.document().contains("the member record_no is missing"), "{}", missing.document());
+    }
+}

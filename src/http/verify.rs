@@ -1,0 +1,247 @@
+//! `POST /v1/verify` and `POST /v1/verify/batch`: texts in, verdicts out. A rejected text is an answer, not a problem.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::body::{self, Body, Media};
+use super::problem::{Problem, ProblemDocument};
+use crate::app::{App, Verdict};
+use crate::codec::MAX_TEXT_LEN;
+
+/// The longest body of a single verification: a text of the greatest length, each character written as `\uXXXX`.
+pub const MAX_BODY_BYTES: usize = 6 * MAX_TEXT_LEN + 64;
+
+/// A QR text in JSON.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest<'a> {
+    /// The text as scanned.
+    #[serde(borrow)]
+    #[schema(value_type = String, example = "VN1:6BF.L0-1G5VH2...")]
+    qr: Cow<'a, str>,
+}
+
+/// Says whether a certificate is accepted now.
+#[utoipa::path(
+    post, path = "/v1/verify", tag = "verify",
+    request_body(
+        description = "The QR text as scanned, at most 4,096 bytes of it: as it is, or in JSON.",
+        content((String = "text/plain"), (VerifyRequest = "application/json"))
+    ),
+    responses(
+        (status = 200, description = "The verdict, accepted or rejected", body = Verdict),
+        (status = 400, description = "`bad_json`, `wrong_shape`, `not_utf8`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn post_verify(
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = Body::of(&request, payload);
+    let media = match Body::media(&request, &[Media::Text, Media::Json]) {
+        Ok(media) => media,
+        Err(problem) => return Err(body.refuse(problem).await),
+    };
+    let bytes = body.whole(MAX_BODY_BYTES).await?;
+    let verdict = match media {
+        Media::Json => app.verify(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr),
+        Media::Text | Media::Ndjson => app.verify(body::text(&bytes)?),
+    };
+    let mut json = Vec::with_capacity(512);
+    verdict.write_json(&mut json);
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
+}
+
+/// A verdict holds personal data and is true for its second only.
+const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
+
+/// Says for each line whether its certificate is accepted now.
+///
+/// The answer is streamed while the body is: read it while you send, or send at most about 1,000 lines at a time.
+#[utoipa::path(
+    post, path = "/v1/verify/batch", tag = "verify",
+    request_body(
+        description = "One QR text a line, as scanned, any number of lines. A line over 4,096 bytes is `too_large` and costs only itself.",
+        content_type = "text/plain", content = String
+    ),
+    responses(
+        (status = 200, description = "One verdict a line, in the lines' order", body = Verdict, content_type = "application/x-ndjson"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn post_verify_batch(
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = Body::of(&request, payload);
+    if let Err(problem) = Body::media(&request, &[Media::Text]) {
+        return Err(body.refuse(problem).await);
+    }
+    let batch = Batch { app: app.into_inner(), body, lines: Lines::new(MAX_TEXT_LEN), ended: false };
+    let verdicts = stream::unfold(batch, |mut batch| async move { Some((batch.next().await?, batch)) });
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(verdicts))
+}
+
+/// A batch under way. Holds one part of the body and one chunk of lines, however long the whole is.
+struct Batch {
+    app: std::sync::Arc<App>,
+    body: Body,
+    lines: Lines,
+    ended: bool,
+}
+
+/// Lines verified in one go: a chunk of unknown ones is about two milliseconds of work, done off the worker.
+const CHUNK: usize = 64;
+/// Unknown texts that the worker verifies itself, at some 40 µs each, before it hands the rest of a chunk over.
+const INLINE: usize = 4;
+
+impl Batch {
+    /// The verdicts on the next lines; `None` when there are no more.
+    async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
+        loop {
+            let chunk = self.lines.take(CHUNK);
+            if !chunk.is_empty() {
+                return Some(self.verdicts(chunk).await);
+            }
+            if self.ended {
+                return None;
+            }
+            match self.body.next().await {
+                Some(Ok(part)) => self.lines.feed(&part),
+                // The head of the answer is sent: all that can be said of a broken body is that the answer breaks too.
+                Some(Err(problem)) => {
+                    self.ended = true;
+                    return Some(Err(problem));
+                }
+                None => {
+                    self.lines.end();
+                    self.ended = true;
+                }
+            }
+        }
+    }
+
+    async fn verdicts(&self, mut chunk: VecDeque<Vec<u8>>) -> Result<Bytes, Problem> {
+        let mut out = Vec::with_capacity(chunk.len() * 420);
+        let mut unknown = 0;
+        while let Some(line) = chunk.front() {
+            // What is no UTF-8 is no Base45 either: the mark put in its place gets the line its answer.
+            let text = String::from_utf8_lossy(line);
+            let verdict = match self.app.verify_known(&text) {
+                Some(verdict) => verdict,
+                None if unknown == INLINE => break,
+                None => {
+                    unknown += 1;
+                    self.app.verify(&text)
+                }
+            };
+            push(&verdict, &mut out);
+            chunk.pop_front();
+        }
+        if chunk.is_empty() {
+            return Ok(Bytes::from(out));
+        }
+        let app = std::sync::Arc::clone(&self.app);
+        let rest = move || {
+            for line in &chunk {
+                push(&app.verify(&String::from_utf8_lossy(line)), &mut out);
+            }
+            out
+        };
+        web::block(rest).await.map(Bytes::from).map_err(Problem::internal)
+    }
+}
+
+fn push(verdict: &Verdict, out: &mut Vec<u8>) {
+    verdict.write_json(out);
+    out.push(b'\n');
+}
+
+/// Cuts a stream of bytes into lines. What a line has above `max_bytes` is dropped, save one byte that shows it was there.
+pub(super) struct Lines {
+    max_bytes: usize,
+    whole: VecDeque<Vec<u8>>,
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new(max_bytes: usize) -> Lines {
+        Lines { max_bytes, whole: VecDeque::new(), begun: Vec::new() }
+    }
+
+    /// Takes in the next part of the stream.
+    pub(super) fn feed(&mut self, part: &[u8]) {
+        for piece in part.split_inclusive(|byte| *byte == b'\n') {
+            let (piece, ended) = match piece.strip_suffix(b"\n") {
+                Some(piece) => (piece, true),
+                None => (piece, false),
+            };
+            let room = (self.max_bytes + 1).saturating_sub(self.begun.len());
+            self.begun.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            if ended {
+                self.whole.push_back(std::mem::take(&mut self.begun));
+            }
+        }
+    }
+
+    /// The stream is over: what was begun is a line, unless there is none of it.
+    pub(super) fn end(&mut self) {
+        if !self.begun.is_empty() {
+            self.whole.push_back(std::mem::take(&mut self.begun));
+        }
+    }
+
+    /// The next whole lines, at most `count`.
+    pub(super) fn take(&mut self, count: usize) -> VecDeque<Vec<u8>> {
+        let rest = self.whole.split_off(count.min(self.whole.len()));
+        std::mem::replace(&mut self.whole, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(parts: &[&str]) -> Vec<String> {
+        let mut lines = Lines::new(4);
+        parts.iter().for_each(|part| lines.feed(part.as_bytes()));
+        lines.end();
+        lines.take(99).into_iter().map(|line| String::from_utf8(line).expect("ascii")).collect()
+    }
+
+    #[test]
+    fn cuts_lines_wherever_the_parts_were_cut() {
+        assert_eq!(lines(&["a\nb\n"]), ["a", "b"]);
+        assert_eq!(lines(&["a", "a\n", "b", "b"]), ["aa", "bb"]);
+        assert_eq!(lines(&["\n\na"]), ["", "", "a"]);
+        assert_eq!(lines(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn an_overlong_line_costs_only_itself() {
+        assert_eq!(
+            lines(&["123\n1234\n12345\n123456", "7890123456789\nnext\n"]),
+            ["123", "1234", "12345", "12345", "next"]
+        );
+    }
+
+    #[test]
+    fn takes_no_more_lines_than_asked_for() {
+        let mut lines = Lines::new(4);
+        lines.feed(b"1\n2\n3\n");
+        assert_eq!((lines.take(2).len(), lines.take(2).len(), lines.take(2).len()), (2, 1, 0));
+    }
+}
