@@ -320,6 +320,11 @@ impl Config {
     }
 }
 
+/// Where programs are looked for: `PATH`, or where Debian has them if that is not set.
+pub fn search_path() -> std::ffi::OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
 const PREFIX: &str = "THEXANH_";
 const DATABASE_URL: &str = "DATABASE_URL";
 

@@ -30,7 +30,7 @@ pub(super) struct Writes {
 /// The answer to a row, or the dose whose certificate is still to be read from the store.
 pub(super) enum Answer {
     Ready(Result<Recorded, DoseError>),
-    /// Recorded before under another number: (person, dose).
+    /// Recorded before under another number; its certificate is not at hand.
     Stored(DoseRow),
 }
 
@@ -42,9 +42,10 @@ pub(super) struct Plan<'k> {
     doses: HashMap<Uuid, Vec<DoseRow>>,
     lookups: HashMap<(LookupKind, Hash), Vec<Uuid>>,
     next_nth: HashMap<(LookupKind, Hash), i64>,
-    records: HashMap<(String, String), KnownRecord>,
-    /// Certificates issued in this batch, by the dose that caused them.
-    issued: HashMap<Uuid, usize>,
+    /// What the facilities' numbers stand for: (facility, record number) -> what was sent, and the dose.
+    records: HashMap<(String, String), (Hash, DoseRow)>,
+    /// Certificates at hand, by the dose that caused them.
+    certificates: HashMap<Uuid, CertificateRow>,
     pub writes: Writes,
 }
 
@@ -56,8 +57,6 @@ impl<'k> Plan<'k> {
         candidates: Vec<Candidate>,
         doses: Vec<DoseRow>,
     ) -> Self {
-        let records =
-            records.into_iter().map(|known| ((known.record.facility.clone(), known.record.record_no.clone()), known));
         let mut plan = Plan {
             key,
             now,
@@ -65,10 +64,14 @@ impl<'k> Plan<'k> {
             doses: HashMap::new(),
             lookups: HashMap::new(),
             next_nth: HashMap::new(),
-            records: records.collect(),
-            issued: HashMap::new(),
+            records: HashMap::new(),
+            certificates: HashMap::new(),
             writes: Writes::default(),
         };
+        for KnownRecord { record, dose, certificate } in records {
+            plan.certificates.insert(dose.dose, certificate);
+            plan.records.insert((record.facility, record.record_no), (record.request_hash, dose));
+        }
         for candidate in candidates {
             plan.add_lookup((candidate.kind, candidate.hash), candidate.nth, candidate.row.person);
             plan.people.insert(candidate.row.person, candidate.row);
@@ -81,25 +84,34 @@ impl<'k> Plan<'k> {
 
     /// Takes one row and says what is answered if the writes are committed.
     pub fn take(&mut self, row: &Row) -> Answer {
-        if let Some(known) = self.records.get(&(row.facility.clone(), row.dose.record_no.clone())) {
-            return Answer::Ready(match known.record.request_hash == row.request_hash {
-                true => recorded(known.dose.clone(), &known.certificate, known.dose.record_no != row.dose.record_no),
-                false => Err(DoseError::RecordConflict),
-            });
+        if let Some((request_hash, dose)) = self.records.get(&record_key(row)) {
+            return match *request_hash == row.request_hash {
+                true => self.repeated(dose.clone(), row),
+                false => Answer::Ready(Err(DoseError::RecordConflict)),
+            };
         }
         let (person, unclear) = self.person_of(row);
-        let of_person = self.doses.entry(person).or_default();
         let same = |dose: &&DoseRow| {
             dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on
         };
-        if let Some(dose) = of_person.iter().find(same).cloned() {
-            self.add_record(row, dose.person, dose.dose);
-            return match self.issued.get(&dose.dose).and_then(|&at| self.writes.certificates.get(at)) {
-                Some(certificate) => Answer::Ready(recorded(dose, certificate, true)),
-                None => Answer::Stored(dose),
-            };
+        match self.doses.get(&person).into_iter().flatten().find(same).cloned() {
+            Some(dose) => {
+                self.add_record(row, &dose);
+                self.repeated(dose, row)
+            }
+            None => Answer::Ready(self.add_dose(row, person, unclear)),
         }
-        Answer::Ready(self.add_dose(row, person, unclear))
+    }
+
+    /// The answer for a dose that was recorded before, perhaps under another number.
+    fn repeated(&self, dose: DoseRow, row: &Row) -> Answer {
+        match self.certificates.get(&dose.dose) {
+            Some(certificate) => {
+                let duplicate = (&dose.facility, &dose.record_no) != (&row.facility, &row.dose.record_no);
+                Answer::Ready(recorded(dose, certificate, duplicate))
+            }
+            None => Answer::Stored(dose),
+        }
     }
 
     /// Whose the row is, enrolling somebody unknown; and whether it is unclear whose.
@@ -160,12 +172,13 @@ impl<'k> Plan<'k> {
         *next = (*next).max(nth + 1);
     }
 
-    fn add_record(&mut self, row: &Row, person: Uuid, dose: Uuid) {
+    fn add_record(&mut self, row: &Row, dose: &DoseRow) {
+        self.records.insert(record_key(row), (row.request_hash, dose.clone()));
         self.writes.records.push(RecordRow {
             facility: row.facility.clone(),
             record_no: row.dose.record_no.clone(),
-            person,
-            dose,
+            person: dose.person,
+            dose: dose.dose,
             request_hash: row.request_hash,
         });
     }
@@ -197,14 +210,8 @@ impl<'k> Plan<'k> {
         let certificate = self.certify(&dose, &[others, vec![this]].concat())?;
         let answer = recorded(dose.clone(), &certificate, false);
         self.supersede(person);
-        self.issued.insert(dose.dose, self.writes.certificates.len());
-        self.add_record(row, person, dose.dose);
-        let known = self.writes.records.last().map(|record| KnownRecord {
-            record: record.clone(),
-            dose: dose.clone(),
-            certificate: certificate.clone(),
-        });
-        self.records.extend(known.map(|known| ((row.facility.clone(), row.dose.record_no.clone()), known)));
+        self.add_record(row, &dose);
+        self.certificates.insert(dose.dose, certificate.clone());
         self.doses.entry(person).or_default().push(dose.clone());
         self.writes.doses.push(dose);
         self.writes.certificates.push(certificate);
@@ -246,6 +253,10 @@ impl<'k> Plan<'k> {
             earlier.superseded_at = Some(self.now);
         }
     }
+}
+
+fn record_key(row: &Row) -> (String, String) {
+    (row.facility.clone(), row.dose.record_no.clone())
 }
 
 /// A stored dose as the rules see it; `None` for a product that our table does not hold (never written by us).
