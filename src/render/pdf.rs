@@ -1,0 +1,405 @@
+//! One A4 page to print and carry: the QR code, its colour said in words and in a shape, and what it states, in Vietnamese
+//! and English. The same input gives the same bytes; only the QR code proves anything.
+
+mod typeset;
+
+use jiff::civil::Date;
+use krilla::Document;
+use krilla::color::{luma, rgb};
+use krilla::geom::{Path, PathBuilder, Point, Rect};
+use krilla::metadata::Metadata;
+use krilla::page::PageSettings;
+use krilla::paint::{Fill, Stroke};
+use krilla::surface::Surface;
+
+use self::typeset::{Line, Typeface};
+use crate::certificate::{BirthDate, CardColour, Certificate, Dose, Statement, UnixSeconds};
+
+static REGULAR: &[u8] = include_bytes!("../../assets/fonts/BeVietnamPro-Regular.ttf");
+static BOLD: &[u8] = include_bytes!("../../assets/fonts/BeVietnamPro-Bold.ttf");
+
+/// The modules of a QR code, without its quiet zone.
+#[derive(Clone, Copy)]
+pub struct QrModules<'a> {
+    /// Modules on a side: 21 ..= 177 in steps of 4. Source: ISO/IEC 18004 §6.3.1.
+    pub width: usize,
+    /// True where the module in that column (`x`) and row (`y`), both from 0 at the top left, is dark.
+    pub dark: &'a dyn Fn(usize, usize) -> bool,
+}
+
+/// What is printed.
+#[derive(Clone, Copy)]
+pub struct Page<'a> {
+    /// The statement; a vaccination of ours.
+    pub certificate: &'a Certificate,
+    /// The product as people know it, such as "COVID-19 Vaccine AstraZeneca".
+    pub product_name: &'a str,
+    /// What `policy` says of the certificate: yellow or green.
+    pub card: CardColour,
+    /// The QR code of the certificate.
+    pub symbol: QrModules<'a>,
+}
+
+/// Why there is no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PdfError {
+    /// A test or a recovery: this page has words for a dose only.
+    #[error("only vaccination certificates are printed")]
+    NotAVaccination,
+    /// The page names our issuer, so it is not drawn for another's certificate.
+    #[error("only certificates issued by Viet Nam are printed")]
+    ForeignIssuer,
+    /// Red and amber are answers of a verifier, not certificates.
+    #[error("only yellow and green cards are printed")]
+    CardColour,
+    /// No QR code has such a width.
+    #[error("not a QR code: it has 21 to 177 modules on a side, in steps of 4")]
+    SymbolWidth,
+    /// The PDF library refused what we drew.
+    #[error("the page could not be written")]
+    Writing,
+}
+
+impl PdfError {
+    /// The word for it in answers and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            PdfError::NotAVaccination => "pdf_not_a_vaccination",
+            PdfError::ForeignIssuer => "pdf_foreign_issuer",
+            PdfError::CardColour => "pdf_card_colour",
+            PdfError::SymbolWidth => "pdf_symbol_width",
+            PdfError::Writing => "pdf_writing",
+        }
+    }
+}
+
+// Measures in millimetres from the top left of A4. People fold a page in four: the code lies inside one quarter.
+const PT_PER_MM: f32 = 72.0 / 25.4;
+const PAGE: (f32, f32) = (210.0, 297.0);
+const LEFT: f32 = 25.0;
+const RIGHT: f32 = 185.0;
+const QR_FIELD: f32 = 78.0;
+const QR_TOP: f32 = 155.0;
+const COLUMN: f32 = 112.0;
+const QUIET_ZONE: usize = 4; // modules; ISO/IEC 18004 §9.1
+
+// Grey is written as grey, so that a printer mixes no colours for it. All on white or on either tone: contrast 7 or more.
+const INK: Ink = Ink::Grey(24);
+const SOFT: Ink = Ink::Grey(78);
+const YELLOW: Ink = Ink::Rgb(255, 209, 62);
+const GREEN: Ink = Ink::Rgb(142, 211, 157);
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Grey(u8),
+    Rgb(u8, u8, u8),
+}
+
+/// The page as a PDF of about 40 kB, its text selectable; the same bytes for the same input.
+///
+/// A name or product too long for its place is set smaller, then on several lines. Letters that the font lacks appear as
+/// an empty box and stay right in the text below. Errors: [`PdfError`].
+pub fn render(page: &Page<'_>) -> Result<Vec<u8>, PdfError> {
+    let Statement::Vaccination(dose) = &page.certificate.statement else {
+        return Err(PdfError::NotAVaccination);
+    };
+    if page.certificate.issuer.as_deref() != Some("VN") {
+        return Err(PdfError::ForeignIssuer);
+    }
+    let card = match page.card {
+        CardColour::Yellow => Card { tone: YELLOW, is_full: false },
+        CardColour::Green => Card { tone: GREEN, is_full: true },
+        CardColour::Red | CardColour::Amber => return Err(PdfError::CardColour),
+    };
+    if !(21..=177).contains(&page.symbol.width) || page.symbol.width % 4 != 1 {
+        return Err(PdfError::SymbolWidth);
+    }
+    let mut document = Document::new();
+    document.set_metadata(
+        Metadata::new().title("Giấy chứng nhận tiêm chủng COVID-19".into()).language("vi".into()).creator("thexanh".into()),
+    );
+    let settings = PageSettings::from_wh(PAGE.0 * PT_PER_MM, PAGE.1 * PT_PER_MM).ok_or(PdfError::Writing)?;
+    let mut sheet = document.start_page_with(settings);
+    let regular = Typeface::new(REGULAR).ok_or(PdfError::Writing)?;
+    let bold = Typeface::new(BOLD).ok_or(PdfError::Writing)?;
+    draw(Canvas { surface: sheet.surface(), regular, bold }, page, card, dose);
+    sheet.finish();
+    document.finish().map_err(|_| PdfError::Writing)
+}
+
+fn draw(mut canvas: Canvas<'_>, page: &Page<'_>, card: Card, dose: &Dose) {
+    canvas.frame(card);
+    canvas.heading();
+    canvas.band(card, dose);
+    canvas.holder(page.certificate);
+    canvas.symbol(page.symbol);
+    canvas.facts(page, dose);
+    canvas.foot(&page.certificate.uvci);
+}
+
+#[derive(Clone, Copy)]
+struct Card {
+    tone: Ink,
+    is_full: bool,
+}
+
+/// The page being drawn: millimetres for places, points for letters.
+struct Canvas<'s> {
+    surface: Surface<'s>,
+    regular: Typeface,
+    bold: Typeface,
+}
+
+#[derive(Clone, Copy)]
+enum Weight {
+    Regular,
+    Bold,
+}
+
+impl Canvas<'_> {
+    fn frame(&mut self, card: Card) {
+        let mut ring = PathBuilder::new();
+        rounded(&mut ring, 10.0, 10.0, 190.0, 277.0, 6.0);
+        rounded(&mut ring, 15.0, 15.0, 180.0, 267.0, 3.0);
+        self.fill(ring.finish(), card.tone);
+    }
+
+    fn heading(&mut self) {
+        let middle = PAGE.0 / 2.0;
+        self.centred("BỘ Y TẾ VIỆT NAM", Weight::Bold, 10.0, middle, 29.0, INK);
+        self.centred("MINISTRY OF HEALTH OF VIET NAM", Weight::Regular, 8.5, middle, 34.0, SOFT);
+        self.centred("GIẤY CHỨNG NHẬN TIÊM CHỦNG COVID-19", Weight::Bold, 19.0, middle, 49.0, INK);
+        self.centred("COVID-19 VACCINATION CERTIFICATE", Weight::Regular, 12.0, middle, 56.5, INK);
+    }
+
+    /// The colour said twice more: in words and in a shape, for those who see no colours and printers that have none.
+    fn band(&mut self, card: Card, dose: &Dose) {
+        let (top, height) = (66.0, 26.0);
+        let mut band = PathBuilder::new();
+        rounded(&mut band, LEFT, top, RIGHT - LEFT, height, 3.0);
+        self.fill(band.finish(), card.tone);
+        self.shape(card, LEFT + 17.0, top + height / 2.0, 8.5);
+        let count = format!("{}/{} MŨI", dose.number, dose.series);
+        let (vietnamese, english) = match card.is_full {
+            true => (format!("{count} · ĐỦ MŨI"), "FULL COURSE"),
+            false => (format!("{count} · ĐÃ TIÊM {} MŨI", dose.number), "PARTIAL COURSE"),
+        };
+        self.text(&vietnamese, Weight::Bold, 23.0, LEFT + 33.0, top + 13.5, INK);
+        self.text(english, Weight::Bold, 12.0, LEFT + 33.0, top + 20.5, INK);
+    }
+
+    /// A full circle with a check, or a circle whose left half is full.
+    fn shape(&mut self, card: Card, x: f32, y: f32, radius: f32) {
+        let mut disc = PathBuilder::new();
+        circle(&mut disc, x, y, radius);
+        if card.is_full {
+            self.fill(disc.finish(), INK);
+            let mut check = PathBuilder::new();
+            check.move_to((x - 0.46 * radius) * PT_PER_MM, (y + 0.02 * radius) * PT_PER_MM);
+            check.line_to((x - 0.10 * radius) * PT_PER_MM, (y + 0.38 * radius) * PT_PER_MM);
+            check.line_to((x + 0.50 * radius) * PT_PER_MM, (y - 0.34 * radius) * PT_PER_MM);
+            self.stroke(check.finish(), 0.20 * radius, card.tone);
+            return;
+        }
+        let inner = radius - 1.3;
+        circle(&mut disc, x, y, inner);
+        self.fill(disc.finish(), INK);
+        let mut half = PathBuilder::new();
+        half_circle(&mut half, x, y, inner + 0.1);
+        self.fill(half.finish(), INK);
+    }
+
+    fn holder(&mut self, certificate: &Certificate) {
+        self.label("Họ và tên", "Name", LEFT, 103.0);
+        let sizes = [(24.0, 1), (21.0, 1), (18.0, 1), (18.0, 2), (15.0, 2), (12.0, 3), (9.0, 4)];
+        let block = self.bold.fit(&certificate.name, (RIGHT - LEFT) * PT_PER_MM, &sizes);
+        let mut y = 106.0 + block.size * 0.92 / PT_PER_MM;
+        for line in &block.lines {
+            self.line(line, Weight::Bold, block.size, LEFT, y, INK);
+            y += block.size * 1.25 / PT_PER_MM;
+        }
+        self.field("Ngày sinh", "Date of birth", &birth(certificate.birth), LEFT, 132.0, 78.0);
+    }
+
+    /// Dark modules as runs in one path, so that no hairlines show between them, on white with its quiet zone.
+    fn symbol(&mut self, symbol: QrModules<'_>) {
+        let mut field = PathBuilder::new();
+        rounded(&mut field, LEFT, QR_TOP, QR_FIELD, QR_FIELD, 0.0);
+        self.fill(field.finish(), Ink::Grey(255));
+        let module = QR_FIELD / (symbol.width + 2 * QUIET_ZONE) as f32;
+        let at = |start: f32, modules: usize| start + (modules + QUIET_ZONE) as f32 * module;
+        let mut runs = PathBuilder::new();
+        for row in 0..symbol.width {
+            let mut column = 0;
+            while column < symbol.width {
+                let length = (column..symbol.width).take_while(|&x| (symbol.dark)(x, row)).count();
+                if length > 0 {
+                    let (left, right) = (at(LEFT, column), at(LEFT, column + length));
+                    rectangle(&mut runs, left, at(QR_TOP, row), right, at(QR_TOP, row + 1));
+                }
+                column += length.max(1);
+            }
+        }
+        self.fill(runs.finish(), Ink::Grey(0));
+    }
+
+    fn facts(&mut self, page: &Page<'_>, dose: &Dose) {
+        let width = RIGHT - COLUMN;
+        let certificate = page.certificate;
+        self.field("Mũi tiêm", "Dose", &format!("{}/{}", dose.number, dose.series), COLUMN, 132.0, width);
+        self.field("Vắc xin", "Vaccine", page.product_name, COLUMN, 161.0, width);
+        self.field("Ngày tiêm", "Date given", &day(dose.given_on), COLUMN, 181.0, width);
+        self.field("Cơ quan cấp", "Issuer", "Bộ Y tế Việt Nam", COLUMN, 196.0, width);
+        self.field("Ngày cấp", "Issued", &instant(certificate.issued_at), COLUMN, 211.0, width);
+        self.field("Ngày hết hạn", "Expires", &instant(certificate.expires_at), COLUMN, 226.0, width);
+    }
+
+    fn foot(&mut self, uvci: &str) {
+        self.label("Mã chứng nhận", "UVCI", LEFT, 243.0);
+        let block = self.regular.fit(uvci, (RIGHT - LEFT) * PT_PER_MM, &[(11.0, 1), (9.0, 1), (9.0, 2), (7.0, 2)]);
+        let mut y = 249.0;
+        for line in &block.lines {
+            self.line(line, Weight::Regular, block.size, LEFT, y, INK);
+            y += block.size * 1.3 / PT_PER_MM;
+        }
+        let vietnamese = "Cách kiểm tra: quét mã QR bằng ứng dụng xác minh, rồi đối chiếu họ tên và ngày sinh với giấy tờ tùy thân; \
+                          màu sắc và chữ in không thay được chữ ký trong mã.";
+        let english = "How to check: scan the QR code with a verifier, then compare name and birth date with an identity \
+                       document; colours and print do not replace the signature in the code.";
+        let mut y = 262.0;
+        for (words, ink) in [(vietnamese, INK), (english, SOFT)] {
+            let block = self.regular.fit(words, (RIGHT - LEFT) * PT_PER_MM, &[(8.5, 2), (8.0, 3)]);
+            for line in &block.lines {
+                self.line(line, Weight::Regular, block.size, LEFT, y, ink);
+                y += 4.2;
+            }
+            y += 0.8;
+        }
+    }
+
+    fn field(&mut self, vietnamese: &str, english: &str, value: &str, x: f32, y: f32, width: f32) {
+        self.label(vietnamese, english, x, y);
+        let block = self.bold.fit(value, width * PT_PER_MM, &[(13.0, 1), (11.5, 1), (11.5, 2), (9.0, 3), (7.0, 4)]);
+        let mut y = y + 6.0;
+        for line in &block.lines {
+            self.line(line, Weight::Bold, block.size, x, y, INK);
+            y += block.size * 1.25 / PT_PER_MM;
+        }
+    }
+
+    fn label(&mut self, vietnamese: &str, english: &str, x: f32, y: f32) {
+        self.text(&format!("{vietnamese} / {english}"), Weight::Regular, 8.5, x, y, SOFT);
+    }
+
+    fn text(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+        let line = self.typeface(weight).line(text);
+        self.line(&line, weight, size, x, y, ink);
+    }
+
+    fn centred(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+        let line = self.typeface(weight).line(text);
+        self.line(&line, weight, size, x - line.width_em * size / PT_PER_MM / 2.0, y, ink);
+    }
+
+    fn line(&mut self, line: &Line, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+        let font = self.typeface(weight).font.clone();
+        self.surface.set_fill(Some(ink.fill()));
+        self.surface.set_stroke(None);
+        let start = Point::from_xy(x * PT_PER_MM, y * PT_PER_MM);
+        self.surface.draw_glyphs(start, &line.glyphs, font, &line.text, size, false);
+    }
+
+    fn typeface(&self, weight: Weight) -> &Typeface {
+        match weight {
+            Weight::Regular => &self.regular,
+            Weight::Bold => &self.bold,
+        }
+    }
+
+    fn fill(&mut self, path: Option<Path>, ink: Ink) {
+        self.surface.set_fill(Some(ink.fill()));
+        self.surface.set_stroke(None);
+        if let Some(path) = path {
+            self.surface.draw_path(&path);
+        }
+    }
+
+    fn stroke(&mut self, path: Option<Path>, width: f32, ink: Ink) {
+        self.surface.set_fill(None);
+        self.surface.set_stroke(Some(Stroke { paint: ink.fill().paint, width: width * PT_PER_MM, ..Stroke::default() }));
+        if let Some(path) = path {
+            self.surface.draw_path(&path);
+        }
+    }
+}
+
+impl Ink {
+    /// Even-odd, so that a shape inside another is a hole.
+    fn fill(self) -> Fill {
+        let paint = match self {
+            Ink::Grey(lightness) => luma::Color::new(lightness).into(),
+            Ink::Rgb(red, green, blue) => rgb::Color::new(red, green, blue).into(),
+        };
+        Fill { paint, rule: krilla::paint::FillRule::EvenOdd, ..Fill::default() }
+    }
+}
+
+fn rectangle(path: &mut PathBuilder, left: f32, top: f32, right: f32, bottom: f32) {
+    let [left, top, right, bottom] = [left, top, right, bottom].map(|mm| mm * PT_PER_MM);
+    if let Some(rect) = Rect::from_ltrb(left, top, right, bottom) {
+        path.push_rect(rect);
+    }
+}
+
+/// A quarter of a circle as a Bézier curve: its handles' length in radii.
+const QUARTER: f32 = 0.552_285;
+
+fn rounded(path: &mut PathBuilder, x: f32, y: f32, width: f32, height: f32, radius: f32) {
+    let [l, t, r, b] = [x, y, x + width, y + height].map(|mm| mm * PT_PER_MM);
+    let radius = radius * PT_PER_MM;
+    let handle = radius * (1.0 - QUARTER);
+    path.move_to(l + radius, t);
+    path.line_to(r - radius, t);
+    path.cubic_to(r - handle, t, r, t + handle, r, t + radius);
+    path.line_to(r, b - radius);
+    path.cubic_to(r, b - handle, r - handle, b, r - radius, b);
+    path.line_to(l + radius, b);
+    path.cubic_to(l + handle, b, l, b - handle, l, b - radius);
+    path.line_to(l, t + radius);
+    path.cubic_to(l, t + handle, l + handle, t, l + radius, t);
+    path.close();
+}
+
+fn circle(path: &mut PathBuilder, x: f32, y: f32, radius: f32) {
+    rounded(path, x - radius, y - radius, 2.0 * radius, 2.0 * radius, radius);
+}
+
+/// The left half of a circle.
+fn half_circle(path: &mut PathBuilder, x: f32, y: f32, radius: f32) {
+    let [x, y, radius] = [x, y, radius].map(|mm| mm * PT_PER_MM);
+    let handle = radius * QUARTER;
+    path.move_to(x, y - radius);
+    path.cubic_to(x - handle, y - radius, x - radius, y - handle, x - radius, y);
+    path.cubic_to(x - radius, y + handle, x - handle, y + radius, x, y + radius);
+    path.close();
+}
+
+fn day(date: Date) -> String {
+    format!("{:02}/{:02}/{:04}", date.day(), date.month(), date.year())
+}
+
+fn instant(at: Option<UnixSeconds>) -> String {
+    at.map_or_else(|| "—".to_owned(), |at| day(at.vietnamese_date()))
+}
+
+fn birth(date: BirthDate) -> String {
+    match date {
+        BirthDate::Unknown => "—".to_owned(),
+        BirthDate::Year(year) => format!("{year:04}"),
+        BirthDate::YearMonth(year, month) => format!("{month:02}/{year:04}"),
+        BirthDate::Day(date) => day(date),
+    }
+}
+
+#[cfg(test)]
+mod tests;
