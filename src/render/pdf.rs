@@ -12,7 +12,7 @@ use krilla::page::PageSettings;
 use krilla::paint::{Fill, Stroke};
 use krilla::surface::Surface;
 
-use self::typeset::{Line, Typeface};
+use self::typeset::{Block, Line, Typeface};
 use crate::certificate::{BirthDate, CardColour, Certificate, Dose, Statement, UnixSeconds};
 
 static REGULAR: &[u8] = include_bytes!("../../assets/fonts/BeVietnamPro-Regular.ttf");
@@ -78,14 +78,18 @@ const PT_PER_MM: f32 = 72.0 / 25.4;
 const PAGE: (f32, f32) = (210.0, 297.0);
 const LEFT: f32 = 25.0;
 const RIGHT: f32 = 185.0;
-const QR_FIELD: f32 = 78.0;
-const QR_TOP: f32 = 155.0;
-const COLUMN: f32 = 112.0;
+const QR_FIELD: f32 = 76.0; // with the quiet zone; the code alone is 60 mm wide from version 4 on
+const QR_LEFT: f32 = LEFT + 1.0;
+const QR_BORDER: f32 = 1.0;
+const QR_TOP: f32 = 153.0;
+const COLUMN: f32 = 113.0;
+const LEADING: f32 = 1.25; // line to line, in letter sizes: Vietnamese stacks two marks on a capital
 const QUIET_ZONE: usize = 4; // modules; ISO/IEC 18004 §9.1
 
 // Grey is written as grey, so that a printer mixes no colours for it. All on white or on either tone: contrast 7 or more.
 const INK: Ink = Ink::Grey(24);
 const SOFT: Ink = Ink::Grey(78);
+const HAIRLINE: Ink = Ink::Grey(190);
 const YELLOW: Ink = Ink::Rgb(255, 209, 62);
 const GREEN: Ink = Ink::Rgb(142, 211, 157);
 
@@ -95,10 +99,10 @@ enum Ink {
     Rgb(u8, u8, u8),
 }
 
-/// The page as a PDF of about 40 kB, its text selectable; the same bytes for the same input.
+/// The page as a PDF of about 30 kB, its text selectable; the same bytes for the same input.
 ///
 /// A name or product too long for its place is set smaller, then on several lines. Letters that the font lacks appear as
-/// an empty box and stay right in the text below. Errors: [`PdfError`].
+/// a box, and copied they are what they were. Errors: [`PdfError`].
 pub fn render(page: &Page<'_>) -> Result<Vec<u8>, PdfError> {
     let Statement::Vaccination(dose) = &page.certificate.statement else {
         return Err(PdfError::NotAVaccination);
@@ -116,7 +120,10 @@ pub fn render(page: &Page<'_>) -> Result<Vec<u8>, PdfError> {
     }
     let mut document = Document::new();
     document.set_metadata(
-        Metadata::new().title("Giấy chứng nhận tiêm chủng COVID-19".into()).language("vi".into()).creator("thexanh".into()),
+        Metadata::new()
+            .title("Giấy chứng nhận tiêm chủng COVID-19".into())
+            .language("vi".into())
+            .creator("thexanh".into()),
     );
     let settings = PageSettings::from_wh(PAGE.0 * PT_PER_MM, PAGE.1 * PT_PER_MM).ok_or(PdfError::Writing)?;
     let mut sheet = document.start_page_with(settings);
@@ -131,8 +138,8 @@ fn draw(mut canvas: Canvas<'_>, page: &Page<'_>, card: Card, dose: &Dose) {
     canvas.frame(card);
     canvas.heading();
     canvas.band(card, dose);
-    canvas.holder(page.certificate);
-    canvas.symbol(page.symbol);
+    canvas.holder(page.certificate, dose);
+    canvas.symbol(page.symbol, card);
     canvas.facts(page, dose);
     canvas.foot(&page.certificate.uvci);
 }
@@ -141,6 +148,21 @@ fn draw(mut canvas: Canvas<'_>, page: &Page<'_>, card: Card, dose: &Dose) {
 struct Card {
     tone: Ink,
     is_full: bool,
+}
+
+/// A value under its label.
+struct Field<'a> {
+    vietnamese: &'a str,
+    english: &'a str,
+    value: &'a str,
+    /// The value in English below it, where that differs.
+    english_value: &'a str,
+}
+
+impl<'a> Field<'a> {
+    fn new(vietnamese: &'a str, english: &'a str, value: &'a str) -> Field<'a> {
+        Field { vietnamese, english, value, english_value: "" }
+    }
 }
 
 /// The page being drawn: millimetres for places, points for letters.
@@ -166,15 +188,15 @@ impl Canvas<'_> {
 
     fn heading(&mut self) {
         let middle = PAGE.0 / 2.0;
-        self.centred("BỘ Y TẾ VIỆT NAM", Weight::Bold, 10.0, middle, 29.0, INK);
-        self.centred("MINISTRY OF HEALTH OF VIET NAM", Weight::Regular, 8.5, middle, 34.0, SOFT);
-        self.centred("GIẤY CHỨNG NHẬN TIÊM CHỦNG COVID-19", Weight::Bold, 19.0, middle, 49.0, INK);
-        self.centred("COVID-19 VACCINATION CERTIFICATE", Weight::Regular, 12.0, middle, 56.5, INK);
+        self.centred("BỘ Y TẾ VIỆT NAM", Weight::Bold, 10.0, middle, 28.5, INK);
+        self.centred("MINISTRY OF HEALTH OF VIET NAM", Weight::Regular, 8.5, middle, 33.5, SOFT);
+        self.centred("GIẤY CHỨNG NHẬN TIÊM CHỦNG COVID-19", Weight::Bold, 19.0, middle, 47.5, INK);
+        self.centred("COVID-19 VACCINATION CERTIFICATE", Weight::Regular, 12.0, middle, 54.5, INK);
     }
 
     /// The colour said twice more: in words and in a shape, for those who see no colours and printers that have none.
     fn band(&mut self, card: Card, dose: &Dose) {
-        let (top, height) = (66.0, 26.0);
+        let (top, height) = (63.0, 26.0);
         let mut band = PathBuilder::new();
         rounded(&mut band, LEFT, top, RIGHT - LEFT, height, 3.0);
         self.fill(band.finish(), card.tone);
@@ -209,22 +231,28 @@ impl Canvas<'_> {
         self.fill(half.finish(), INK);
     }
 
-    fn holder(&mut self, certificate: &Certificate) {
-        self.label("Họ và tên", "Name", LEFT, 103.0);
+    fn holder(&mut self, certificate: &Certificate, dose: &Dose) {
+        self.label("Họ và tên", "Name", LEFT, 100.0);
         let sizes = [(24.0, 1), (21.0, 1), (18.0, 1), (18.0, 2), (15.0, 2), (12.0, 3), (9.0, 4)];
         let block = self.bold.fit(&certificate.name, (RIGHT - LEFT) * PT_PER_MM, &sizes);
-        let mut y = 106.0 + block.size * 0.92 / PT_PER_MM;
-        for line in &block.lines {
-            self.line(line, Weight::Bold, block.size, LEFT, y, INK);
-            y += block.size * 1.25 / PT_PER_MM;
+        self.block(&block, Weight::Bold, LEFT, 103.0 + block.size * 0.92 / PT_PER_MM, INK);
+        let birth = birth(certificate.birth);
+        let dose = format!("{}/{}", dose.number, dose.series);
+        for (field, x) in
+            [(Field::new("Ngày sinh", "Date of birth", &birth), LEFT), (Field::new("Mũi tiêm", "Dose", &dose), COLUMN)]
+        {
+            self.field(&field, x, 129.0);
         }
-        self.field("Ngày sinh", "Date of birth", &birth(certificate.birth), LEFT, 132.0, 78.0);
     }
 
     /// Dark modules as runs in one path, so that no hairlines show between them, on white with its quiet zone.
-    fn symbol(&mut self, symbol: QrModules<'_>) {
+    fn symbol(&mut self, symbol: QrModules<'_>, card: Card) {
+        let mut border = PathBuilder::new();
+        let side = QR_FIELD + 2.0 * QR_BORDER;
+        rounded(&mut border, QR_LEFT - QR_BORDER, QR_TOP - QR_BORDER, side, side, 2.0);
+        self.fill(border.finish(), card.tone);
         let mut field = PathBuilder::new();
-        rounded(&mut field, LEFT, QR_TOP, QR_FIELD, QR_FIELD, 0.0);
+        rectangle(&mut field, QR_LEFT, QR_TOP, QR_LEFT + QR_FIELD, QR_TOP + QR_FIELD);
         self.fill(field.finish(), Ink::Grey(255));
         let module = QR_FIELD / (symbol.width + 2 * QUIET_ZONE) as f32;
         let at = |start: f32, modules: usize| start + (modules + QUIET_ZONE) as f32 * module;
@@ -234,7 +262,7 @@ impl Canvas<'_> {
             while column < symbol.width {
                 let length = (column..symbol.width).take_while(|&x| (symbol.dark)(x, row)).count();
                 if length > 0 {
-                    let (left, right) = (at(LEFT, column), at(LEFT, column + length));
+                    let (left, right) = (at(QR_LEFT, column), at(QR_LEFT, column + length));
                     rectangle(&mut runs, left, at(QR_TOP, row), right, at(QR_TOP, row + 1));
                 }
                 column += length.max(1);
@@ -243,52 +271,76 @@ impl Canvas<'_> {
         self.fill(runs.finish(), Ink::Grey(0));
     }
 
+    /// The column beside the code, spread over its height, however many lines the product takes.
     fn facts(&mut self, page: &Page<'_>, dose: &Dose) {
-        let width = RIGHT - COLUMN;
         let certificate = page.certificate;
-        self.field("Mũi tiêm", "Dose", &format!("{}/{}", dose.number, dose.series), COLUMN, 132.0, width);
-        self.field("Vắc xin", "Vaccine", page.product_name, COLUMN, 161.0, width);
-        self.field("Ngày tiêm", "Date given", &day(dose.given_on), COLUMN, 181.0, width);
-        self.field("Cơ quan cấp", "Issuer", "Bộ Y tế Việt Nam", COLUMN, 196.0, width);
-        self.field("Ngày cấp", "Issued", &instant(certificate.issued_at), COLUMN, 211.0, width);
-        self.field("Ngày hết hạn", "Expires", &instant(certificate.expires_at), COLUMN, 226.0, width);
+        let days = [day(dose.given_on), instant(certificate.issued_at), instant(certificate.expires_at)];
+        let [given, issued, expires] = &days;
+        let fields = [
+            Field::new("Vắc xin", "Vaccine", page.product_name),
+            Field::new("Ngày tiêm", "Date given", given),
+            Field {
+                english_value: "Ministry of Health of Viet Nam",
+                ..Field::new("Cơ quan cấp", "Issuer", "Bộ Y tế Việt Nam")
+            },
+            Field::new("Ngày cấp", "Issued", issued),
+            Field::new("Ngày hết hạn", "Expires", expires),
+        ];
+        let heights: Vec<f32> = fields.iter().map(|field| self.set(field).1).collect();
+        let gap = (QR_FIELD - heights.iter().sum::<f32>()) / (fields.len() - 1) as f32;
+        let mut y = QR_TOP + 2.2; // the first label's capitals begin where the code's field does
+        for (field, height) in fields.iter().zip(heights) {
+            self.field(field, COLUMN, y);
+            y += height + gap;
+        }
     }
 
     fn foot(&mut self, uvci: &str) {
-        self.label("Mã chứng nhận", "UVCI", LEFT, 243.0);
-        let block = self.regular.fit(uvci, (RIGHT - LEFT) * PT_PER_MM, &[(11.0, 1), (9.0, 1), (9.0, 2), (7.0, 2)]);
-        let mut y = 249.0;
-        for line in &block.lines {
-            self.line(line, Weight::Regular, block.size, LEFT, y, INK);
-            y += block.size * 1.3 / PT_PER_MM;
-        }
+        let width = (RIGHT - LEFT) * PT_PER_MM;
+        self.label("Mã chứng nhận", "UVCI", LEFT, 241.0);
+        let block = self.regular.fit(uvci, width, &[(11.5, 1), (9.0, 1), (9.0, 2), (7.0, 2)]);
+        self.block(&block, Weight::Regular, LEFT, 247.0, INK);
+        let mut rule = PathBuilder::new();
+        rectangle(&mut rule, LEFT, 253.0, RIGHT, 253.2);
+        self.fill(rule.finish(), HAIRLINE);
         let vietnamese = "Cách kiểm tra: quét mã QR bằng ứng dụng xác minh, rồi đối chiếu họ tên và ngày sinh với giấy tờ tùy thân; \
                           màu sắc và chữ in không thay được chữ ký trong mã.";
         let english = "How to check: scan the QR code with a verifier, then compare name and birth date with an identity \
                        document; colours and print do not replace the signature in the code.";
-        let mut y = 262.0;
-        for (words, ink) in [(vietnamese, INK), (english, SOFT)] {
-            let block = self.regular.fit(words, (RIGHT - LEFT) * PT_PER_MM, &[(8.5, 2), (8.0, 3)]);
-            for line in &block.lines {
-                self.line(line, Weight::Regular, block.size, LEFT, y, ink);
-                y += 4.2;
-            }
-            y += 0.8;
+        for (words, y, ink) in [(vietnamese, 259.0, INK), (english, 268.8, SOFT)] {
+            let block = self.regular.fit(words, width, &[(9.0, 2)]);
+            self.block(&block, Weight::Regular, LEFT, y, ink);
         }
     }
 
-    fn field(&mut self, vietnamese: &str, english: &str, value: &str, x: f32, y: f32, width: f32) {
-        self.label(vietnamese, english, x, y);
-        let block = self.bold.fit(value, width * PT_PER_MM, &[(13.0, 1), (11.5, 1), (11.5, 2), (9.0, 3), (7.0, 4)]);
-        let mut y = y + 6.0;
+    /// A field's value set in the column's width, and the millimetres from the label's top to the last line's foot.
+    fn set(&self, field: &Field<'_>) -> (Block, f32) {
+        let width = (RIGHT - COLUMN) * PT_PER_MM;
+        let block = self.bold.fit(field.value, width, &[(13.0, 1), (11.5, 1), (11.5, 2), (9.0, 3), (7.0, 4)]);
+        let more = block.lines.len().saturating_sub(1) as f32 * block.size * LEADING / PT_PER_MM;
+        let english = if field.english_value.is_empty() { 0.0 } else { 4.5 };
+        (block, 8.2 + more + english)
+    }
+
+    fn field(&mut self, field: &Field<'_>, x: f32, y: f32) {
+        self.label(field.vietnamese, field.english, x, y);
+        let (block, _) = self.set(field);
+        let y = self.block(&block, Weight::Bold, x, y + 6.0, INK);
+        self.text(field.english_value, Weight::Regular, 9.0, x, y - 0.8, INK);
+    }
+
+    /// Draws the lines one below the other, the first on `y`; gives the `y` that a next one would have.
+    fn block(&mut self, block: &Block, weight: Weight, x: f32, mut y: f32, ink: Ink) -> f32 {
         for line in &block.lines {
-            self.line(line, Weight::Bold, block.size, x, y, INK);
-            y += block.size * 1.25 / PT_PER_MM;
+            self.line(line, weight, block.size, x, y, ink);
+            y += block.size * LEADING / PT_PER_MM;
         }
+        y
     }
 
     fn label(&mut self, vietnamese: &str, english: &str, x: f32, y: f32) {
-        self.text(&format!("{vietnamese} / {english}"), Weight::Regular, 8.5, x, y, SOFT);
+        let line = self.regular.line(&format!("{vietnamese} / {english}"));
+        self.line(&line, Weight::Regular, 9.0, x, y, SOFT);
     }
 
     fn text(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
@@ -326,7 +378,11 @@ impl Canvas<'_> {
 
     fn stroke(&mut self, path: Option<Path>, width: f32, ink: Ink) {
         self.surface.set_fill(None);
-        self.surface.set_stroke(Some(Stroke { paint: ink.fill().paint, width: width * PT_PER_MM, ..Stroke::default() }));
+        self.surface.set_stroke(Some(Stroke {
+            paint: ink.fill().paint,
+            width: width * PT_PER_MM,
+            ..Stroke::default()
+        }));
         if let Some(path) = path {
             self.surface.draw_path(&path);
         }

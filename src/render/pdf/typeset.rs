@@ -3,6 +3,9 @@
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use rustybuzz::{Face, UnicodeBuffer};
 
+/// Drawn for a letter that the font lacks: glyph 0 of this font is empty, and PDF readers drop its text.
+const BOX: char = '□';
+
 /// One weight of our type, as krilla embeds it and as rustybuzz shapes it.
 pub(super) struct Typeface {
     pub(super) font: Font,
@@ -28,7 +31,7 @@ impl Typeface {
         Some(Typeface { font: Font::new(bytes.into(), 0)?, face: Face::from_slice(bytes, 0)? })
     }
 
-    /// `text` as one line. Letters that the font lacks become its empty box; the text below it stays as it is.
+    /// `text` as one line. Letters that the font lacks are drawn as a box; selected and copied they are what they were.
     pub(super) fn line(&self, text: &str) -> Line {
         let mut buffer = UnicodeBuffer::new();
         buffer.push_str(text);
@@ -37,18 +40,25 @@ impl Typeface {
         buffer.set_direction(rustybuzz::Direction::LeftToRight);
         let shaped = rustybuzz::shape(&self.face, &[], buffer);
         let em = self.font.units_per_em();
-        let starts: Vec<usize> = shaped.glyph_infos().iter().map(|info| info.cluster as usize).collect();
-        let glyphs: Vec<KrillaGlyph> = shaped
-            .glyph_infos()
-            .iter()
-            .zip(shaped.glyph_positions())
-            .map(|(info, position)| {
-                let start = info.cluster as usize;
-                let end = starts.iter().copied().filter(|&next| next > start).min().unwrap_or(text.len());
-                let [advance, x, y] = [position.x_advance, position.x_offset, position.y_offset].map(|u| u as f32 / em);
-                KrillaGlyph::new(GlyphId::new(info.glyph_id), advance, x, y, 0.0, start..end, None)
-            })
-            .collect();
+        let mut glyphs: Vec<KrillaGlyph> = Vec::with_capacity(shaped.len());
+        let mut end = text.len();
+        // From the end: a cluster reaches to where the next one starts, and glyphs of one cluster share its text.
+        for (info, position) in shaped.glyph_infos().iter().zip(shaped.glyph_positions()).rev() {
+            let start = info.cluster as usize;
+            if let Some(next) = glyphs.last().map(|glyph| glyph.text_range.start).filter(|&next| next > start) {
+                end = next;
+            }
+            if info.glyph_id == 0
+                && let Some(boxed) = self.face.glyph_index(BOX)
+            {
+                let advance = f32::from(self.face.glyph_hor_advance(boxed).unwrap_or_default()) / em;
+                glyphs.push(KrillaGlyph::new(GlyphId::new(boxed.0.into()), advance, 0.0, 0.0, 0.0, start..end, None));
+                continue;
+            }
+            let [advance, x, y] = [position.x_advance, position.x_offset, position.y_offset].map(|u| u as f32 / em);
+            glyphs.push(KrillaGlyph::new(GlyphId::new(info.glyph_id), advance, x, y, 0.0, start..end, None));
+        }
+        glyphs.reverse();
         let width_em = glyphs.iter().map(|glyph| glyph.x_advance).sum();
         Line { text: text.to_owned(), glyphs, width_em }
     }
@@ -94,19 +104,19 @@ impl Typeface {
     /// The pieces of a word, each as long as `width_em` allows, cut only between clusters (a letter and its marks).
     fn split_word(&self, word: &str, width_em: f32) -> Vec<String> {
         let mut pieces = vec![String::new()];
-        let mut width = 0.0;
-        let line = self.line(word);
-        for glyph in &line.glyphs {
+        let (mut width, mut last_start) = (0.0, None);
+        for glyph in &self.line(word).glyphs {
             let cluster = word.get(glyph.text_range.clone()).unwrap_or_default();
-            let is_repeat = glyph.text_range.start > 0 && glyph.x_advance == 0.0;
-            if width + glyph.x_advance > width_em && !is_repeat {
-                pieces.push(String::new());
-                width = 0.0;
+            if last_start.replace(glyph.text_range.start) != Some(glyph.text_range.start) {
+                if width + glyph.x_advance > width_em && width > 0.0 {
+                    pieces.push(String::new());
+                    width = 0.0;
+                }
+                if let Some(piece) = pieces.last_mut() {
+                    piece.push_str(cluster);
+                }
             }
             width += glyph.x_advance;
-            if let Some(piece) = pieces.last_mut().filter(|_| !is_repeat) {
-                piece.push_str(cluster);
-            }
         }
         pieces
     }
