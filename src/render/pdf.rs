@@ -1,17 +1,19 @@
 //! One A4 page to print and carry: the QR code, its colour said in words and in a shape, and what it states, in Vietnamese
 //! and English. The same input gives the same bytes; only the QR code proves anything.
 
+mod shapes;
 mod typeset;
 
 use jiff::civil::Date;
 use krilla::Document;
 use krilla::color::{luma, rgb};
-use krilla::geom::{Path, PathBuilder, Point, Rect};
+use krilla::geom::{Path, PathBuilder, Point};
 use krilla::metadata::Metadata;
 use krilla::page::PageSettings;
 use krilla::paint::{Fill, Stroke};
 use krilla::surface::Surface;
 
+use self::shapes::{circle, half_circle, rectangle, rounded};
 use self::typeset::{Block, Line, Typeface};
 use crate::certificate::{BirthDate, CardColour, Certificate, Dose, Statement, UnixSeconds};
 
@@ -86,10 +88,9 @@ const COLUMN: f32 = 113.0;
 const LEADING: f32 = 1.25; // line to line, in letter sizes: Vietnamese stacks two marks on a capital
 const QUIET_ZONE: usize = 4; // modules; ISO/IEC 18004 §9.1
 
-// Grey is written as grey, so that a printer mixes no colours for it. All on white or on either tone: contrast 7 or more.
-const INK: Ink = Ink::Grey(24);
-const SOFT: Ink = Ink::Grey(78);
-const HAIRLINE: Ink = Ink::Grey(190);
+// All letters are pure black, written as grey: a cheap printer would turn small grey letters into dots, or mix its colours
+// for them. Rank shows in size and weight. Either tone is light enough to be read on: contrast 7 or more.
+const INK: Ink = Ink::Grey(0);
 const YELLOW: Ink = Ink::Rgb(255, 209, 62);
 const GREEN: Ink = Ink::Rgb(142, 211, 157);
 
@@ -188,10 +189,10 @@ impl Canvas<'_> {
 
     fn heading(&mut self) {
         let middle = PAGE.0 / 2.0;
-        self.centred("BỘ Y TẾ VIỆT NAM", Weight::Bold, 10.0, middle, 28.5, INK);
-        self.centred("MINISTRY OF HEALTH OF VIET NAM", Weight::Regular, 8.5, middle, 33.5, SOFT);
-        self.centred("GIẤY CHỨNG NHẬN TIÊM CHỦNG COVID-19", Weight::Bold, 19.0, middle, 47.5, INK);
-        self.centred("COVID-19 VACCINATION CERTIFICATE", Weight::Regular, 12.0, middle, 54.5, INK);
+        self.centred("BỘ Y TẾ VIỆT NAM", Weight::Bold, 10.0, middle, 28.5);
+        self.centred("MINISTRY OF HEALTH OF VIET NAM", Weight::Regular, 8.5, middle, 33.5);
+        self.centred("GIẤY CHỨNG NHẬN TIÊM CHỦNG COVID-19", Weight::Bold, 19.0, middle, 47.5);
+        self.centred("COVID-19 VACCINATION CERTIFICATE", Weight::Regular, 12.0, middle, 54.5);
     }
 
     /// The colour said twice more: in words and in a shape, for those who see no colours and printers that have none.
@@ -206,8 +207,10 @@ impl Canvas<'_> {
             true => (format!("{count} · ĐỦ MŨI"), "FULL COURSE"),
             false => (format!("{count} · ĐÃ TIÊM {} MŨI", dose.number), "PARTIAL COURSE"),
         };
-        self.text(&vietnamese, Weight::Bold, 23.0, LEFT + 33.0, top + 13.5, INK);
-        self.text(english, Weight::Bold, 12.0, LEFT + 33.0, top + 20.5, INK);
+        let words = LEFT + 33.0;
+        let block = self.bold.fit(&vietnamese, (RIGHT - 3.0 - words) * PT_PER_MM, &[(23.0, 1), (18.0, 1)]);
+        self.block(&block, Weight::Bold, words, top + 13.5);
+        self.text(english, Weight::Bold, 12.0, words, top + 20.5);
     }
 
     /// A full circle with a check, or a circle whose left half is full.
@@ -235,7 +238,7 @@ impl Canvas<'_> {
         self.label("Họ và tên", "Name", LEFT, 100.0);
         let sizes = [(24.0, 1), (21.0, 1), (18.0, 1), (18.0, 2), (15.0, 2), (12.0, 3), (9.0, 4)];
         let block = self.bold.fit(&certificate.name, (RIGHT - LEFT) * PT_PER_MM, &sizes);
-        self.block(&block, Weight::Bold, LEFT, 103.0 + block.size * 0.92 / PT_PER_MM, INK);
+        self.block(&block, Weight::Bold, LEFT, 103.0 + block.size * 0.92 / PT_PER_MM);
         let birth = birth(certificate.birth);
         let dose = format!("{}/{}", dose.number, dose.series);
         for (field, x) in
@@ -268,7 +271,7 @@ impl Canvas<'_> {
                 column += length.max(1);
             }
         }
-        self.fill(runs.finish(), Ink::Grey(0));
+        self.fill(runs.finish(), INK);
     }
 
     /// The column beside the code, spread over its height, however many lines the product takes.
@@ -299,17 +302,17 @@ impl Canvas<'_> {
         let width = (RIGHT - LEFT) * PT_PER_MM;
         self.label("Mã chứng nhận", "UVCI", LEFT, 241.0);
         let block = self.regular.fit(uvci, width, &[(11.5, 1), (9.0, 1), (9.0, 2), (7.0, 2)]);
-        self.block(&block, Weight::Regular, LEFT, 247.0, INK);
+        self.block(&block, Weight::Regular, LEFT, 247.0);
         let mut rule = PathBuilder::new();
-        rectangle(&mut rule, LEFT, 253.0, RIGHT, 253.2);
-        self.fill(rule.finish(), HAIRLINE);
-        let vietnamese = "Cách kiểm tra: quét mã QR bằng ứng dụng xác minh, rồi đối chiếu họ tên và ngày sinh với giấy tờ tùy thân; \
+        rectangle(&mut rule, LEFT, 253.0, RIGHT, 253.12);
+        self.fill(rule.finish(), INK);
+        let vietnamese = "Cách kiểm tra: quét mã QR bằng ứng dụng xác minh rồi đối chiếu họ tên, ngày sinh với giấy tờ tùy thân; \
                           màu sắc và chữ in không thay được chữ ký trong mã.";
         let english = "How to check: scan the QR code with a verifier, then compare name and birth date with an identity \
                        document; colours and print do not replace the signature in the code.";
-        for (words, y, ink) in [(vietnamese, 259.0, INK), (english, 268.8, SOFT)] {
+        for (words, y) in [(vietnamese, 259.0), (english, 268.8)] {
             let block = self.regular.fit(words, width, &[(9.0, 2)]);
-            self.block(&block, Weight::Regular, LEFT, y, ink);
+            self.block(&block, Weight::Regular, LEFT, y);
         }
     }
 
@@ -325,14 +328,14 @@ impl Canvas<'_> {
     fn field(&mut self, field: &Field<'_>, x: f32, y: f32) {
         self.label(field.vietnamese, field.english, x, y);
         let (block, _) = self.set(field);
-        let y = self.block(&block, Weight::Bold, x, y + 6.0, INK);
-        self.text(field.english_value, Weight::Regular, 9.0, x, y - 0.8, INK);
+        let y = self.block(&block, Weight::Bold, x, y + 6.0);
+        self.text(field.english_value, Weight::Regular, 9.0, x, y - 0.8);
     }
 
     /// Draws the lines one below the other, the first on `y`; gives the `y` that a next one would have.
-    fn block(&mut self, block: &Block, weight: Weight, x: f32, mut y: f32, ink: Ink) -> f32 {
+    fn block(&mut self, block: &Block, weight: Weight, x: f32, mut y: f32) -> f32 {
         for line in &block.lines {
-            self.line(line, weight, block.size, x, y, ink);
+            self.line(line, weight, block.size, x, y);
             y += block.size * LEADING / PT_PER_MM;
         }
         y
@@ -340,22 +343,22 @@ impl Canvas<'_> {
 
     fn label(&mut self, vietnamese: &str, english: &str, x: f32, y: f32) {
         let line = self.regular.line(&format!("{vietnamese} / {english}"));
-        self.line(&line, Weight::Regular, 9.0, x, y, SOFT);
+        self.line(&line, Weight::Regular, 9.0, x, y);
     }
 
-    fn text(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+    fn text(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32) {
         let line = self.typeface(weight).line(text);
-        self.line(&line, weight, size, x, y, ink);
+        self.line(&line, weight, size, x, y);
     }
 
-    fn centred(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+    fn centred(&mut self, text: &str, weight: Weight, size: f32, x: f32, y: f32) {
         let line = self.typeface(weight).line(text);
-        self.line(&line, weight, size, x - line.width_em * size / PT_PER_MM / 2.0, y, ink);
+        self.line(&line, weight, size, x - line.width_em * size / PT_PER_MM / 2.0, y);
     }
 
-    fn line(&mut self, line: &Line, weight: Weight, size: f32, x: f32, y: f32, ink: Ink) {
+    fn line(&mut self, line: &Line, weight: Weight, size: f32, x: f32, y: f32) {
         let font = self.typeface(weight).font.clone();
-        self.surface.set_fill(Some(ink.fill()));
+        self.surface.set_fill(Some(INK.fill()));
         self.surface.set_stroke(None);
         let start = Point::from_xy(x * PT_PER_MM, y * PT_PER_MM);
         self.surface.draw_glyphs(start, &line.glyphs, font, &line.text, size, false);
@@ -398,46 +401,6 @@ impl Ink {
         };
         Fill { paint, rule: krilla::paint::FillRule::EvenOdd, ..Fill::default() }
     }
-}
-
-fn rectangle(path: &mut PathBuilder, left: f32, top: f32, right: f32, bottom: f32) {
-    let [left, top, right, bottom] = [left, top, right, bottom].map(|mm| mm * PT_PER_MM);
-    if let Some(rect) = Rect::from_ltrb(left, top, right, bottom) {
-        path.push_rect(rect);
-    }
-}
-
-/// A quarter of a circle as a Bézier curve: its handles' length in radii.
-const QUARTER: f32 = 0.552_285;
-
-fn rounded(path: &mut PathBuilder, x: f32, y: f32, width: f32, height: f32, radius: f32) {
-    let [l, t, r, b] = [x, y, x + width, y + height].map(|mm| mm * PT_PER_MM);
-    let radius = radius * PT_PER_MM;
-    let handle = radius * (1.0 - QUARTER);
-    path.move_to(l + radius, t);
-    path.line_to(r - radius, t);
-    path.cubic_to(r - handle, t, r, t + handle, r, t + radius);
-    path.line_to(r, b - radius);
-    path.cubic_to(r, b - handle, r - handle, b, r - radius, b);
-    path.line_to(l + radius, b);
-    path.cubic_to(l + handle, b, l, b - handle, l, b - radius);
-    path.line_to(l, t + radius);
-    path.cubic_to(l, t + handle, l + handle, t, l + radius, t);
-    path.close();
-}
-
-fn circle(path: &mut PathBuilder, x: f32, y: f32, radius: f32) {
-    rounded(path, x - radius, y - radius, 2.0 * radius, 2.0 * radius, radius);
-}
-
-/// The left half of a circle.
-fn half_circle(path: &mut PathBuilder, x: f32, y: f32, radius: f32) {
-    let [x, y, radius] = [x, y, radius].map(|mm| mm * PT_PER_MM);
-    let handle = radius * QUARTER;
-    path.move_to(x, y - radius);
-    path.cubic_to(x - handle, y - radius, x - radius, y - handle, x - radius, y);
-    path.cubic_to(x - radius, y + handle, x - handle, y + radius, x, y + radius);
-    path.close();
 }
 
 fn day(date: Date) -> String {

@@ -95,8 +95,8 @@ fn text_can_be_selected_as_it_was_given() {
     ] {
         assert!(text.contains(expected), "{expected} is not in: {text}");
     }
-    let text = text_of(&pdf(&certificate(LONG_NAME, 3, 3), LONG_PRODUCT, CardColour::Green).expect("a page"));
-    for expected in ["3/3 MŨI · ĐỦ MŨI", "FULL COURSE", LONG_NAME, LONG_PRODUCT, UVCI] {
+    let text = text_of(&pdf(&certificate(LONG_NAME, 255, 255), LONG_PRODUCT, CardColour::Green).expect("a page"));
+    for expected in ["255/255 MŨI · ĐỦ MŨI", "FULL COURSE", LONG_NAME, LONG_PRODUCT, UVCI] {
         assert!(text.contains(expected), "{expected} is not in: {text}");
     }
 }
@@ -140,7 +140,7 @@ fn names_and_products_of_any_length_stay_in_their_place() {
     let (wide, endless) = ("W".repeat(80), "Ngưỡng ".repeat(200));
     for name in ["Ý", LONG_NAME, &wide, &endless, &"Ộ".repeat(3000)] {
         for product in ["Vero", LONG_PRODUCT, &wide] {
-            let bytes = pdf(&certificate(name, 1, 2), product, CardColour::Yellow).expect("a page");
+            let bytes = pdf(&certificate(name, 254, 255), product, CardColour::Yellow).expect("a page");
             let words = words_of(&bytes);
             assert!(words.len() > 50);
             for (word, [left, top, right, bottom]) in &words {
@@ -228,7 +228,7 @@ fn contrast(a: Ink, b: Ink) -> f64 {
 
 #[test]
 fn letters_stand_out_from_what_they_lie_on() {
-    for (ink, ground) in [(INK, YELLOW), (INK, GREEN), (INK, Ink::Grey(255)), (SOFT, Ink::Grey(255))] {
+    for (ink, ground) in [(INK, YELLOW), (INK, GREEN), (INK, Ink::Grey(255))] {
         assert!(contrast(ink, ground) >= 7.0, "{}", contrast(ink, ground));
     }
 }
