@@ -16,6 +16,7 @@ use krilla::surface::Surface;
 use self::shapes::{circle, half_circle, rectangle, rounded};
 use self::typeset::{Block, Line, Typeface};
 use crate::certificate::{BirthDate, CardColour, Certificate, Dose, Statement, UnixSeconds};
+use crate::policy::COUNTRY;
 
 static REGULAR: &[u8] = include_bytes!("../../assets/fonts/BeVietnamPro-Regular.ttf");
 static BOLD: &[u8] = include_bytes!("../../assets/fonts/BeVietnamPro-Bold.ttf");
@@ -108,7 +109,7 @@ pub fn render(page: &Page<'_>) -> Result<Vec<u8>, PdfError> {
     let Statement::Vaccination(dose) = &page.certificate.statement else {
         return Err(PdfError::NotAVaccination);
     };
-    if page.certificate.issuer.as_deref() != Some("VN") {
+    if page.certificate.issuer.as_deref() != Some(COUNTRY) {
         return Err(PdfError::ForeignIssuer);
     }
     let card = match page.card {
