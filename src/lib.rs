@@ -10,6 +10,7 @@ pub mod issue;
 pub mod keys;
 pub mod name;
 pub mod policy;
+pub mod render;
 pub mod revocation;
 pub mod trust;
 pub mod verify;

@@ -1,0 +1,3 @@
+//! Pictures of a certificate.
+
+pub mod pdf;
