@@ -8,6 +8,7 @@ pub mod cose;
 pub mod cwt;
 mod dcc;
 
+pub mod qr;
 pub mod zlib;
 
 use std::borrow::Cow;
