@@ -20,7 +20,7 @@ use crate::verify::{self, Rejection};
 /// Answers whether a QR text is accepted now. Shared by all threads; snapshots are swapped whole.
 pub struct Engine {
     clock: Clock,
-    trust: ArcSwap<TrustList>,
+    trust: Arc<ArcSwap<TrustList>>,
     revoked: ArcSwap<RevocationSet>,
     rules: ArcSwap<Rules>,
     proofs: Proofs,
@@ -32,7 +32,7 @@ impl Engine {
     pub fn new(clock: Clock, proofs_mib: u64) -> Engine {
         Engine {
             clock,
-            trust: ArcSwap::from_pointee(TrustList::default()),
+            trust: Arc::new(ArcSwap::from_pointee(TrustList::default())),
             revoked: ArcSwap::from_pointee(RevocationSet::default()),
             rules: ArcSwap::from_pointee(Rules::default()),
             proofs: Proofs::new(proofs_mib.saturating_mul(1 << 20)),
@@ -48,7 +48,10 @@ impl Engine {
         let proof = match self.key_of(text, &trust) {
             Some(key) => match self.recall(&key) {
                 Some(proof) => Ok(proof),
-                None => self.prove(text, key, &trust),
+                None => {
+                    self.tallies.missed();
+                    self.prove(text, key, &trust)
+                }
             },
             None => Err(verify::check_signature(text, &trust).err().unwrap_or(Rejection::TooLarge)),
         };
@@ -74,9 +77,7 @@ impl Engine {
     }
 
     fn recall(&self, key: &ProofKey) -> Option<Arc<Proof>> {
-        let proof = self.proofs.recall(key);
-        self.tallies.looked_up(proof.is_some());
-        proof
+        self.proofs.recall(key).inspect(|_| self.tallies.hit())
     }
 
     fn prove(&self, text: &str, key: ProofKey, trust: &TrustList) -> Result<Arc<Proof>, Rejection> {
@@ -95,6 +96,16 @@ impl Engine {
         let verdict = accepted.unwrap_or_else(|rejection| Verdict::rejected(rejection, now, as_of));
         self.tallies.judged(verdict.reason());
         verdict
+    }
+
+    /// The trust list in force, for those who sign by it: swapped whole when a new one comes.
+    pub fn trust_in_force(&self) -> Arc<ArcSwap<TrustList>> {
+        Arc::clone(&self.trust)
+    }
+
+    /// What is counted.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// The keys that are trusted now.

@@ -9,6 +9,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::StoreError;
+
 /// A request we could not read or serve. Its text repeats nothing that was sent.
 #[derive(Debug)]
 pub struct Problem {
@@ -149,6 +151,16 @@ impl Problem {
         self.kind.code
     }
 
+    /// What is wrong with this request, for people; empty when the title says it all.
+    pub fn said(&self) -> &str {
+        &self.detail
+    }
+
+    /// Which member, parameter or header is meant.
+    pub fn meant(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// Why it happened, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -203,6 +215,19 @@ impl actix_web::ResponseError for Problem {
 
 /// The media type of every problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What the database could not do is no fault of the caller's: try again, or it is ours.
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Problem {
+        Problem::new(Kind::UNAVAILABLE).because(error)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::from(&error)
+    }
+}
 
 /// Says what is wrong with a JSON text without repeating any of it.
 impl From<serde_json::Error> for Problem {
