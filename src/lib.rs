@@ -20,4 +20,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod keyring;
+pub mod registration;
+pub mod sealing;
+pub mod store;
 pub mod telemetry;

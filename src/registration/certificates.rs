@@ -86,7 +86,10 @@ impl Desk {
 
     /// The same statement for travel: same UVCI, same expiry.
     fn sign_hc1(
-        &self, detail: &CertificateDetail, compact: &crate::certificate::Certificate, now: UnixSeconds,
+        &self,
+        detail: &CertificateDetail,
+        compact: &crate::certificate::Certificate,
+        now: UnixSeconds,
     ) -> Result<Vec<u8>, CertificateError> {
         let crate::certificate::Statement::Vaccination(dose) = &compact.statement else {
             return Err(CertificateError::Unreadable);

@@ -12,8 +12,9 @@ use super::record::{CheckedDose, DoseRecord, InvalidField};
 use crate::certificate::{CardColour, Profile, UnixSeconds, Uvci};
 use crate::issue::IssueError;
 use crate::keyring::{Keyring, KeyringError};
+use crate::keys::IssuerKey;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommit, Hash, Store, StoreError, Tx};
+use crate::store::{GroupCommit, Hash, Store, StoreError, Tx, Work};
 use crate::trust::TrustList;
 
 /// Why a dose was not recorded. Nothing of it is stored then.
@@ -256,42 +257,46 @@ async fn commit_rows(desk: &Desk, rows: &Batch) -> Result<Answers, CommitError> 
     let trust = desk.trust.load_full();
     let key = desk.keyring.signing_key(Profile::Compact, &trust, now);
     let key = key.map_err(|error| CommitError::Keyring(Arc::new(error)))?;
-    let written = desk
-        .store
-        .transact(async |tx: &Tx<'_>| {
-            let records: Vec<(String, String)> =
-                rows.iter().map(|(row, _)| (row.facility.clone(), row.dose.record_no.clone())).collect();
-            let identities: Vec<Hash> = rows.iter().filter_map(|(row, _)| row.identity_hash).collect();
-            let phones: Vec<Hash> = rows.iter().filter_map(|(row, _)| row.phone_hash).collect();
-            let (records, candidates) =
-                futures_util::try_join!(tx.records(&records), tx.candidates(&identities, &phones))?;
-            let mut people: Vec<Uuid> = candidates.iter().map(|candidate| candidate.row.person).collect();
-            people.sort_unstable();
-            people.dedup();
-            let doses = match people.is_empty() {
-                true => Vec::new(),
-                false => tx.lock_people(&people).await?,
-            };
-            let mut plan = Plan::new(key, now, records, candidates, doses);
-            let planned: Vec<Answer> = rows.iter().map(|(row, _)| plan.take(row)).collect();
-            write(tx, &plan.writes, now).await?;
-            with_stored_certificates(tx, planned).await
-        })
-        .await;
+    let written = desk.store.transact(&CommitRows { rows, key, now }).await;
     written.map_err(|error| CommitError::Store(Arc::new(error)))
+}
+
+/// A batch as one transaction: read what is known, plan, write.
+struct CommitRows<'a> {
+    rows: &'a Batch,
+    key: &'a IssuerKey,
+    now: UnixSeconds,
+}
+
+impl Work for CommitRows<'_> {
+    type Output = Answers;
+
+    async fn run(&self, tx: &Tx<'_>) -> Result<Answers, StoreError> {
+        let rows = || self.rows.iter().map(|(row, _)| row);
+        let records: Vec<(String, String)> =
+            rows().map(|row| (row.facility.clone(), row.dose.record_no.clone())).collect();
+        let identities: Vec<Hash> = rows().filter_map(|row| row.identity_hash).collect();
+        let phones: Vec<Hash> = rows().filter_map(|row| row.phone_hash).collect();
+        let (records, candidates) = tokio::try_join!(tx.records(&records), tx.candidates(&identities, &phones))?;
+        let mut people: Vec<Uuid> = candidates.iter().map(|candidate| candidate.row.person).collect();
+        people.sort_unstable();
+        people.dedup();
+        let doses = if people.is_empty() { Vec::new() } else { tx.lock_people(&people).await? };
+        let mut plan = Plan::new(self.key, self.now, records, candidates, doses);
+        let planned: Vec<Answer> = rows().map(|row| plan.take(row)).collect();
+        write(tx, &plan.writes, self.now).await?;
+        with_stored_certificates(tx, planned).await
+    }
 }
 
 async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
     if !writes.superseded.is_empty() {
         tx.supersede(&writes.superseded, now).await?;
     }
-    futures_util::try_join!(
-        tx.insert_people(&writes.people),
-        tx.insert_lookups(&writes.lookups),
-        tx.insert_doses(&writes.doses),
-        tx.insert_records(&writes.records),
-        tx.insert_certificates(&writes.certificates),
-    )?;
+    // In the order of their foreign keys.
+    tx.insert_people(&writes.people).await?;
+    tokio::try_join!(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses))?;
+    tokio::try_join!(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates))?;
     Ok(())
 }
 

@@ -50,9 +50,14 @@ pub(super) struct Plan<'k> {
 
 impl<'k> Plan<'k> {
     pub fn new(
-        key: &'k IssuerKey, now: UnixSeconds, records: Vec<KnownRecord>, candidates: Vec<Candidate>, doses: Vec<DoseRow>,
+        key: &'k IssuerKey,
+        now: UnixSeconds,
+        records: Vec<KnownRecord>,
+        candidates: Vec<Candidate>,
+        doses: Vec<DoseRow>,
     ) -> Self {
-        let records = records.into_iter().map(|known| ((known.record.facility.clone(), known.record.record_no.clone()), known));
+        let records =
+            records.into_iter().map(|known| ((known.record.facility.clone(), known.record.record_no.clone()), known));
         let mut plan = Plan {
             key,
             now,
@@ -84,7 +89,9 @@ impl<'k> Plan<'k> {
         }
         let (person, unclear) = self.person_of(row);
         let of_person = self.doses.entry(person).or_default();
-        let same = |dose: &&DoseRow| dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on;
+        let same = |dose: &&DoseRow| {
+            dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on
+        };
         if let Some(dose) = of_person.iter().find(same).cloned() {
             self.add_record(row, dose.person, dose.dose);
             return match self.issued.get(&dose.dose).and_then(|&at| self.writes.certificates.get(at)) {

@@ -98,10 +98,16 @@ impl DoseRecord {
             refuse("person.birth", "date_invalid", "expected YYYY-MM-DD, YYYY-MM or YYYY, a day of the calendar")
         })?;
         let born = birth.earliest().ok_or(refuse("person.birth", "date_missing", "at least the year is needed"))?;
-        let product = policy::product_by_code(&self.product)
-            .ok_or(refuse("product", "product_unknown", "see /v1/reference/products for the codes"))?;
-        let given_at = instant(&self.given_at)
-            .ok_or(refuse("given_at", "instant_invalid", "expected an instant such as 2021-08-01T02:15:00Z"))?;
+        let product = policy::product_by_code(&self.product).ok_or(refuse(
+            "product",
+            "product_unknown",
+            "see /v1/reference/products for the codes",
+        ))?;
+        let given_at = instant(&self.given_at).ok_or(refuse(
+            "given_at",
+            "instant_invalid",
+            "expected an instant such as 2021-08-01T02:15:00Z",
+        ))?;
         let given_on = given_at.vietnamese_date();
         let number = u8::try_from(self.number).ok().filter(|number| (1..=9).contains(number));
         match () {
@@ -114,21 +120,36 @@ impl DoseRecord {
             () => Ok(()),
         }?;
         Ok(CheckedDose {
-            record_no: bounded(self.record_no, 64)
-                .ok_or(refuse("record_no", "text_invalid", "expected 1 to 64 characters without control characters"))?,
+            record_no: bounded(self.record_no, 64).ok_or(refuse(
+                "record_no",
+                "text_invalid",
+                "expected 1 to 64 characters without control characters",
+            ))?,
             name,
             birth,
             sex: optional(person.sex, |sex| matches!(&*sex, "female" | "male" | "other").then_some(sex))
                 .ok_or(refuse("person.sex", "word_unknown", "expected female, male or other"))?,
-            phone: optional(person.phone, |phone| normalize_phone(&phone))
-                .ok_or(refuse("person.phone", "phone_invalid", "expected a Vietnamese phone number"))?,
-            identity: optional(person.identity, |identity| normalize_identity(&identity))
-                .ok_or(refuse("person.identity", "identity_invalid", "expected nine or twelve digits"))?,
-            ward: optional(person.ward, |ward| digits(&ward, 5))
-                .ok_or(refuse("person.ward", "ward_invalid", "expected the five digits of a commune's code"))?,
+            phone: optional(person.phone, |phone| normalize_phone(&phone)).ok_or(refuse(
+                "person.phone",
+                "phone_invalid",
+                "expected a Vietnamese phone number",
+            ))?,
+            identity: optional(person.identity, |identity| normalize_identity(&identity)).ok_or(refuse(
+                "person.identity",
+                "identity_invalid",
+                "expected nine or twelve digits",
+            ))?,
+            ward: optional(person.ward, |ward| digits(&ward, 5)).ok_or(refuse(
+                "person.ward",
+                "ward_invalid",
+                "expected the five digits of a commune's code",
+            ))?,
             product,
-            lot: bounded(self.lot, 40)
-                .ok_or(refuse("lot", "text_invalid", "expected 1 to 40 characters without control characters"))?,
+            lot: bounded(self.lot, 40).ok_or(refuse(
+                "lot",
+                "text_invalid",
+                "expected 1 to 40 characters without control characters",
+            ))?,
             lot_expires_on: optional(self.lot_expires_on, |day| Some(day).filter(|day| day.len() == 10)?.parse().ok())
                 .ok_or(refuse("lot_expires_on", "date_invalid", "expected YYYY-MM-DD, a day of the calendar"))?,
             given_at,
@@ -176,7 +197,9 @@ fn normalize_phone(text: &str) -> Option<String> {
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}')).collect();
     let national = match kept.strip_prefix('+') {
         Some(international) => international.strip_prefix("84")?,
-        None => kept.strip_prefix('0').or_else(|| kept.strip_prefix("84").filter(|rest| rest.len() >= 9)).unwrap_or(&kept),
+        None => {
+            kept.strip_prefix('0').or_else(|| kept.strip_prefix("84").filter(|rest| rest.len() >= 9)).unwrap_or(&kept)
+        }
     };
     let national = national.strip_prefix('0').unwrap_or(national); // +84 (0) 912..
     let good = (9..=10).contains(&national.len()) && national.bytes().all(|byte| byte.is_ascii_digit());
@@ -233,18 +256,30 @@ pub(super) mod tests {
         assert_eq!(refused(|dose| dose.product = "EU/1/20/9999".into()), Some(("product", "product_unknown")));
         assert_eq!(refused(|dose| dose.person.birth = "1983-02-30".into()), Some(("person.birth", "date_invalid")));
         assert_eq!(refused(|dose| dose.person.birth = String::new()), Some(("person.birth", "date_missing")));
-        assert_eq!(refused(|dose| dose.person.birth = "2021-08-02".into()), Some(("person.birth", "date_in_the_future")));
+        assert_eq!(
+            refused(|dose| dose.person.birth = "2021-08-02".into()),
+            Some(("person.birth", "date_in_the_future"))
+        );
         assert_eq!(refused(|dose| dose.given_at = "2021-08-01".into()), Some(("given_at", "instant_invalid")));
-        assert_eq!(refused(|dose| dose.given_at = "2020-12-01T00:00:00Z".into()), Some(("given_at", "date_before_product")));
+        assert_eq!(
+            refused(|dose| dose.given_at = "2020-12-01T00:00:00Z".into()),
+            Some(("given_at", "date_before_product"))
+        );
         assert_eq!(refused(|dose| dose.person.birth = "2021-08-01".into()), None, "born and vaccinated on one day");
         assert_eq!(refused(|dose| dose.record_no = "x".repeat(65)), Some(("record_no", "text_invalid")));
         assert_eq!(refused(|dose| dose.record_no = "a\nb".into()), Some(("record_no", "text_invalid")));
         assert_eq!(refused(|dose| dose.lot = String::new()), Some(("lot", "text_invalid")));
-        assert_eq!(refused(|dose| dose.lot_expires_on = Some("31/12/2021".into())), Some(("lot_expires_on", "date_invalid")));
+        assert_eq!(
+            refused(|dose| dose.lot_expires_on = Some("31/12/2021".into())),
+            Some(("lot_expires_on", "date_invalid"))
+        );
         assert_eq!(refused(|dose| dose.number = 0), Some(("number", "number_invalid")));
         assert_eq!(refused(|dose| dose.number = 10), Some(("number", "number_invalid")));
         assert_eq!(refused(|dose| dose.person.sex = Some("F".into())), Some(("person.sex", "word_unknown")));
-        assert_eq!(refused(|dose| dose.person.identity = Some("12345".into())), Some(("person.identity", "identity_invalid")));
+        assert_eq!(
+            refused(|dose| dose.person.identity = Some("12345".into())),
+            Some(("person.identity", "identity_invalid"))
+        );
         assert_eq!(refused(|dose| dose.person.ward = Some("1".into())), Some(("person.ward", "ward_invalid")));
     }
 
@@ -257,7 +292,8 @@ pub(super) mod tests {
 
     #[test]
     fn reads_phone_numbers_as_people_write_them() {
-        for text in ["0912345678", "84912345678", "+84912345678", "+84 (0) 912 345 678", "912.345.678", "0912-345-678"] {
+        for text in ["0912345678", "84912345678", "+84912345678", "+84 (0) 912 345 678", "912.345.678", "0912-345-678"]
+        {
             assert_eq!(normalize_phone(text).as_deref(), Some("+84912345678"), "{text}");
         }
         for text in ["", "12345", "+1 202 555 0100", "09123456789012", "0912345abc"] {

@@ -1,0 +1,210 @@
+//! Doses, and the facilities' numbers of them.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::Value;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::certificates::{self, CertificateRow};
+use super::people::{hash_of, seconds, timestamp};
+use super::{Hash, StoreError, Tx};
+use crate::certificate::UnixSeconds;
+
+/// A dose as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoseRow {
+    /// Whose.
+    pub person: Uuid,
+    /// Which.
+    pub dose: Uuid,
+    /// The code of the facility that gave it.
+    pub facility: String,
+    /// The facility's number of it.
+    pub record_no: String,
+    /// The product's code.
+    pub product: String,
+    /// The lot.
+    pub lot: String,
+    /// The last day on which the lot may be used.
+    pub lot_expires_on: Option<Date>,
+    /// When it was given.
+    pub given_at: UnixSeconds,
+    /// Its number, as the facility counted.
+    pub number: u8,
+    /// What is remarkable about it.
+    pub flags: Vec<String>,
+    /// When it was recorded.
+    pub recorded_at: UnixSeconds,
+    /// By whom.
+    pub recorded_by: String,
+}
+
+/// A facility's number of a dose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordRow {
+    /// The facility's code.
+    pub facility: String,
+    /// Its number.
+    pub record_no: String,
+    /// Whose dose.
+    pub person: Uuid,
+    /// Which dose.
+    pub dose: Uuid,
+    /// The keyed hash of what was sent.
+    pub request_hash: Hash,
+}
+
+/// A record that was taken before, with the dose it stands for and the certificate that the dose caused.
+#[derive(Clone, Debug)]
+pub struct KnownRecord {
+    /// The record.
+    pub record: RecordRow,
+    /// The dose; recorded first, perhaps, under another number.
+    pub dose: DoseRow,
+    /// The certificate that it caused.
+    pub certificate: CertificateRow,
+}
+
+/// The columns of a dose, as [`dose_of`] reads them.
+const COLUMNS: &str = "d.person_id, d.dose_id, d.facility_code, d.record_no, d.product, d.lot, d.lot_expires_on, \
+                       d.given_at, d.number, d.flags, d.recorded_at, d.recorded_by";
+/// How many there are.
+const COLUMN_COUNT: usize = 12;
+
+fn dose_of(row: &Row) -> Result<DoseRow, StoreError> {
+    const UNREADABLE: StoreError = StoreError::Unreadable("dose");
+    let number: i64 = row.get(8);
+    let flags: Value = row.get(9);
+    let words = flags.as_array().ok_or(UNREADABLE)?.iter().map(|word| word.as_str().map(str::to_owned));
+    Ok(DoseRow {
+        person: row.get(0),
+        dose: row.get(1),
+        facility: row.get(2),
+        record_no: row.get(3),
+        product: row.get(4),
+        lot: row.get(5),
+        lot_expires_on: row.get(6),
+        given_at: seconds(row.get(7)),
+        number: u8::try_from(number).map_err(|_| UNREADABLE)?,
+        flags: words.collect::<Option<Vec<String>>>().ok_or(UNREADABLE)?,
+        recorded_at: seconds(row.get(10)),
+        recorded_by: row.get(11),
+    })
+}
+
+impl Tx<'_> {
+    /// What was recorded before under these (facility, number) pairs.
+    pub async fn records(&self, keys: &[(String, String)]) -> Result<Vec<KnownRecord>, StoreError> {
+        let sql = format!(
+            "-- doses by record
+             SELECT {COLUMNS}, {}, r.facility_code, r.record_no, r.request_hash
+             FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
+             JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no
+             JOIN dose d ON d.person_id = r.person_id AND d.dose_id = r.dose_id
+             JOIN certificate c ON c.person_id = d.person_id AND c.dose_id = d.dose_id",
+            certificates::COLUMNS
+        );
+        let stmt = self.inner.prepare_cached(&sql).await?;
+        let facilities: Vec<&str> = keys.iter().map(|(facility, _)| facility.as_str()).collect();
+        let numbers: Vec<&str> = keys.iter().map(|(_, number)| number.as_str()).collect();
+        let rows = self.inner.query(&stmt, &[&facilities, &numbers]).await?;
+        let last = COLUMN_COUNT + certificates::COLUMN_COUNT;
+        rows.iter()
+            .map(|row| {
+                let dose = dose_of(row)?;
+                let record = RecordRow {
+                    facility: row.get(last),
+                    record_no: row.get(last + 1),
+                    person: dose.person,
+                    dose: dose.dose,
+                    request_hash: hash_of(row.get(last + 2)).ok_or(StoreError::Unreadable("dose_by_record"))?,
+                };
+                Ok(KnownRecord { record, dose, certificate: certificates::certificate_of(row, COLUMN_COUNT)? })
+            })
+            .collect()
+    }
+
+    /// Locks people, so that one transaction at a time adds doses to each, and returns all their doses.
+    ///
+    /// `people`: in ascending order, so that two transactions wait for each other and never deadlock.
+    pub async fn lock_people(&self, people: &[Uuid]) -> Result<Vec<DoseRow>, StoreError> {
+        let lock =
+            "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
+        let lock = self.inner.prepare_cached(lock).await?;
+        let sql = format!("-- doses of people\nSELECT {COLUMNS} FROM dose d WHERE d.person_id = ANY($1)");
+        let doses = self.inner.prepare_cached(&sql).await?;
+        // The lock is had before the doses are read: one after the other, on purpose.
+        self.inner.query(&lock, &[/* people */ &people]).await?;
+        let rows = self.inner.query(&doses, &[/* people */ &people]).await?;
+        rows.iter().map(dose_of).collect()
+    }
+
+    /// Records doses.
+    pub async fn insert_doses(&self, doses: &[DoseRow]) -> Result<(), StoreError> {
+        if doses.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .inner
+            .prepare_cached(
+                "-- record doses
+                 INSERT INTO dose (person_id, dose_id, facility_code, record_no, product, lot, lot_expires_on, given_at,
+                                   number, flags, recorded_at, recorded_by)
+                 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[],
+                                      $8::timestamptz[], $9::bigint[], $10::jsonb[], $11::timestamptz[], $12::text[])",
+            )
+            .await?;
+        let text = |of: fn(&DoseRow) -> &str| doses.iter().map(of).collect::<Vec<&str>>();
+        let id = |of: fn(&DoseRow) -> Uuid| doses.iter().map(of).collect::<Vec<Uuid>>();
+        let instant =
+            |of: fn(&DoseRow) -> UnixSeconds| doses.iter().map(|dose| timestamp(of(dose))).collect::<Vec<Timestamp>>();
+        let expiries: Vec<Option<Date>> = doses.iter().map(|dose| dose.lot_expires_on).collect();
+        let numbers: Vec<i64> = doses.iter().map(|dose| dose.number.into()).collect();
+        let flags: Vec<Value> = doses.iter().map(|dose| dose.flags.clone().into()).collect();
+        self.inner
+            .execute(
+                &stmt,
+                &[
+                    &id(|dose| dose.person),
+                    &id(|dose| dose.dose),
+                    &text(|dose| &dose.facility),
+                    &text(|dose| &dose.record_no),
+                    &text(|dose| &dose.product),
+                    &text(|dose| &dose.lot),
+                    &expiries,
+                    &instant(|dose| dose.given_at),
+                    &numbers,
+                    &flags,
+                    &instant(|dose| dose.recorded_at),
+                    &text(|dose| &dose.recorded_by),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Records the facilities' numbers. One already taken fails with 23505, and the transaction is run again.
+    pub async fn insert_records(&self, records: &[RecordRow]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .inner
+            .prepare_cached(
+                "-- record numbers
+                 INSERT INTO dose_by_record (facility_code, record_no, person_id, dose_id, request_hash)
+                 SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::bytea[])",
+            )
+            .await?;
+        let mut sorted: Vec<&RecordRow> = records.iter().collect();
+        sorted.sort_by_key(|record| (&record.facility, &record.record_no));
+        let facilities: Vec<&str> = sorted.iter().map(|record| record.facility.as_str()).collect();
+        let numbers: Vec<&str> = sorted.iter().map(|record| record.record_no.as_str()).collect();
+        let people: Vec<Uuid> = sorted.iter().map(|record| record.person).collect();
+        let doses: Vec<Uuid> = sorted.iter().map(|record| record.dose).collect();
+        let hashes: Vec<&[u8]> = sorted.iter().map(|record| record.request_hash.as_slice()).collect();
+        self.inner.execute(&stmt, &[&facilities, &numbers, &people, &doses, &hashes]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
+
+mod batch;
+mod certificates;
+mod doses;
+pub mod embedded;
+mod keys;
+mod migrations;
+mod people;
+mod pool;
+mod reference;
+mod revocations;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, Transaction};
+use tokio_postgres::error::SqlState;
+
+pub use batch::{Busy, GroupCommit, GroupCommitSettings};
+pub use certificates::{CertificateDetail, CertificateRow};
+pub use doses::{DoseRow, KnownRecord, RecordRow};
+pub use keys::IssuerKeyRow;
+pub use migrations::SCHEMA;
+pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
+pub use reference::{Claim, Facility, Province};
+pub use revocations::Revoked;
+
+use embedded::{Embedded, EmbeddedError};
+
+/// A keyed hash that rows are found by, or a hash of what was sent.
+pub type Hash = [u8; 32];
+
+/// Where rows are kept.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// A PostgreSQL URL, several hosts allowed; `None` for the embedded server under `data_dir`.
+    pub url: Option<String>,
+    /// Where the embedded server keeps its files.
+    pub data_dir: PathBuf,
+    /// How many connections are kept at most.
+    pub connections: usize,
+    /// The schema to work in instead of `public`.
+    pub schema: Option<String>,
+}
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL cannot be read.
+    #[error("DATABASE_URL: {0}")]
+    Url(String),
+    /// The embedded server does not start.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// No connection could be had in time.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The database refused.
+    #[error("the database refused: {}", refusal(.0))]
+    Refused(#[from] tokio_postgres::Error),
+    /// It asked for another try more often than we try.
+    #[error("the database asked for another try {0} times")]
+    Contended(u32),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be brought up to date: {0}")]
+    Migration(String),
+    /// A row holds what we never write.
+    #[error("a row of {0} cannot be read")]
+    Unreadable(&'static str),
+}
+
+impl StoreError {
+    /// The stable word for answers and logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            StoreError::Url(_) => "database_url",
+            StoreError::Embedded(error) => error.code(),
+            StoreError::Unreachable(_) => "database_unreachable",
+            StoreError::Refused(_) => "database_refused",
+            StoreError::Contended(_) => "database_contended",
+            StoreError::Migration(_) => "database_migration",
+            StoreError::Unreadable(_) => "row_unreadable",
+        }
+    }
+
+    /// True if the caller may try again and the database is to blame.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, StoreError::Unreachable(_) | StoreError::Contended(_))
+    }
+
+    /// True if the transaction must be run again from its start: serialization, a deadlock, or one of our optimistic
+    /// keys, which says that another node was faster.
+    fn asks_for_another_try(&self) -> bool {
+        const ASKING: [SqlState; 3] =
+            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
+        matches!(self, StoreError::Refused(error) if error.code().is_some_and(|code| ASKING.contains(code)))
+    }
+}
+
+/// What the server said without what it quoted: a detail or a message may repeat a value.
+fn refusal(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(refused) => {
+            let table = refused.table().unwrap_or("-");
+            format!("SQLSTATE {} at {table}, {}", refused.code().code(), refused.constraint().unwrap_or("-"))
+        }
+        None if error.is_closed() => "the connection was closed".into(),
+        None => "the connection failed".into(),
+    }
+}
+
+/// How often a transaction is tried.
+const TRIES: u32 = 10;
+
+/// The database. Cheap to clone; the embedded server stops when the last clone of the last process is gone.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    embedded: Option<Arc<Embedded>>,
+}
+
+/// Work done in one transaction, from its start again when the database asks for it.
+pub trait Work: Sync {
+    /// What it returns.
+    type Output: Send;
+
+    /// Does the work; whatever it wrote is undone if it fails.
+    fn run(&self, tx: &Tx<'_>) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+}
+
+/// An open transaction. Its methods stand in the files of the tables.
+pub struct Tx<'c> {
+    inner: Transaction<'c>,
+}
+
+impl Store {
+    /// Connects, starting the embedded server where no URL is given.
+    ///
+    /// Errors: [`StoreError::Url`], [`StoreError::Embedded`], [`StoreError::Unreachable`].
+    pub async fn open(settings: &StoreSettings) -> Result<Store, StoreError> {
+        let (config, embedded) = match &settings.url {
+            Some(url) => (pool::Target::parse(url)?, None),
+            None => {
+                let data_dir = settings.data_dir.clone();
+                let started = tokio::task::spawn_blocking(move || Embedded::start(&data_dir)).await;
+                let embedded = started.map_err(|error| StoreError::Unreachable(error.to_string()))??;
+                (pool::Target::embedded(&embedded), Some(Arc::new(embedded)))
+            }
+        };
+        let pool = pool::build(config, settings)?;
+        let store = Store { pool, embedded };
+        store.ping().await?;
+        Ok(store)
+    }
+
+    /// Fails unless the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.client().await?.simple_query("-- ping\nSELECT 1").await?;
+        Ok(())
+    }
+
+    /// The embedded server, if that is where rows are kept.
+    pub fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_deref()
+    }
+
+    /// Runs `work` in one transaction and commits it.
+    ///
+    /// Run again from its start on 40001, 40P01 and 23505, after a pause that grows. Errors: what `work` fails with,
+    /// [`StoreError::Contended`] after ten tries.
+    pub async fn transact<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
+        for tried in 0..TRIES {
+            match self.try_once(work).await {
+                Err(error) if error.asks_for_another_try() => {
+                    tokio::time::sleep(Duration::from_millis(u64::from(tried * tried))).await;
+                }
+                done => return done,
+            }
+        }
+        Err(StoreError::Contended(TRIES))
+    }
+
+    async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
+        let mut client = self.client().await?;
+        let tx = Tx { inner: client.transaction().await? };
+        let output = work.run(&tx).await?;
+        tx.inner.commit().await?;
+        Ok(output)
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| StoreError::Unreachable(pool::reason(&error)))
+    }
+}

@@ -1,0 +1,206 @@
+//! People and the keyed hashes they are found by.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Hash, StoreError, Tx};
+use crate::certificate::{BirthDate, UnixSeconds};
+
+/// A person, as far as matching and certifying need one.
+#[derive(Clone)]
+pub struct PersonRow {
+    /// Who.
+    pub person: Uuid,
+    /// The name as written.
+    pub name: String,
+    /// Its transliteration.
+    pub name_key: String,
+    /// As precise as it is known.
+    pub birth: BirthDate,
+}
+
+impl std::fmt::Debug for PersonRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonRow(REDACTED)")
+    }
+}
+
+/// Which number a person is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LookupKind {
+    /// The identity number.
+    Identity,
+    /// The phone number.
+    Phone,
+}
+
+/// A person known under one of the hashes asked for.
+pub struct Candidate {
+    /// Which kind of number.
+    pub kind: LookupKind,
+    /// The hash.
+    pub hash: Hash,
+    /// The person's place under it, from 1.
+    pub nth: i64,
+    /// Who.
+    pub row: PersonRow,
+}
+
+/// A person to be enrolled.
+pub struct NewPerson {
+    /// Who.
+    pub row: PersonRow,
+    /// `female`, `male`, `other`.
+    pub sex: Option<String>,
+    /// The commune's code.
+    pub ward: Option<String>,
+    /// The phone number, sealed.
+    pub phone_sealed: Option<Vec<u8>>,
+    /// The identity number, sealed.
+    pub identity_sealed: Option<Vec<u8>>,
+    /// When.
+    pub created_at: UnixSeconds,
+}
+
+/// A hash under which a person is to be found.
+pub struct NewLookup {
+    /// Which kind of number.
+    pub kind: LookupKind,
+    /// The hash.
+    pub hash: Hash,
+    /// The next place under it, as far as was seen: taken by another, the transaction is run again.
+    pub nth: i64,
+    /// Who.
+    pub person: Uuid,
+}
+
+/// A column of the database's instants.
+pub(super) fn timestamp(at: UnixSeconds) -> Timestamp {
+    // Outside jiff's years nothing is recorded: dates were checked on the way in.
+    Timestamp::from_second(at.0).unwrap_or_default()
+}
+
+/// An instant of ours.
+pub(super) fn seconds(at: Timestamp) -> UnixSeconds {
+    UnixSeconds(at.as_second())
+}
+
+impl Tx<'_> {
+    /// Everybody known under any of these hashes.
+    pub async fn candidates(&self, identities: &[Hash], phones: &[Hash]) -> Result<Vec<Candidate>, StoreError> {
+        let (mut found, by_phone) = tokio::try_join!(
+            self.known_under(LookupKind::Identity, identities),
+            self.known_under(LookupKind::Phone, phones)
+        )?;
+        found.extend(by_phone);
+        Ok(found)
+    }
+
+    async fn known_under(&self, kind: LookupKind, hashes: &[Hash]) -> Result<Vec<Candidate>, StoreError> {
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = match kind {
+            LookupKind::Identity => {
+                "-- people by identity
+                 SELECT l.identity_hash, l.nth, p.person_id, p.name, p.name_key, p.birth
+                 FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
+                 WHERE l.identity_hash = ANY($1) ORDER BY l.identity_hash, l.nth"
+            }
+            LookupKind::Phone => {
+                "-- people by phone
+                 SELECT l.phone_hash, l.nth, p.person_id, p.name, p.name_key, p.birth
+                 FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
+                 WHERE l.phone_hash = ANY($1) ORDER BY l.phone_hash, l.nth"
+            }
+        };
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+        let rows = self.inner.query(&stmt, &[/* hashes */ &hashes]).await?;
+        rows.iter()
+            .map(|row| {
+                let birth: &str = row.get(5);
+                Ok(Candidate {
+                    kind,
+                    hash: hash_of(row.get(0)).ok_or(StoreError::Unreadable("person_by_*"))?,
+                    nth: row.get(1),
+                    row: PersonRow {
+                        person: row.get(2),
+                        name: row.get(3),
+                        name_key: row.get(4),
+                        birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// Enrols people.
+    pub async fn insert_people(&self, people: &[NewPerson]) -> Result<(), StoreError> {
+        if people.is_empty() {
+            return Ok(());
+        }
+        let stmt = self
+            .inner
+            .prepare_cached(
+                "-- enrol
+                 INSERT INTO person (person_id, name, name_key, birth, sex, ward_code, phone, identity, created_at)
+                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                                      $7::bytea[], $8::bytea[], $9::timestamptz[])",
+            )
+            .await?;
+        let column = |of: fn(&NewPerson) -> &str| people.iter().map(of).collect::<Vec<&str>>();
+        let ids: Vec<Uuid> = people.iter().map(|new| new.row.person).collect();
+        let births: Vec<String> = people.iter().map(|new| new.row.birth.to_string()).collect();
+        let sexes: Vec<Option<&str>> = people.iter().map(|new| new.sex.as_deref()).collect();
+        let wards: Vec<Option<&str>> = people.iter().map(|new| new.ward.as_deref()).collect();
+        let phones: Vec<Option<&[u8]>> = people.iter().map(|new| new.phone_sealed.as_deref()).collect();
+        let identities: Vec<Option<&[u8]>> = people.iter().map(|new| new.identity_sealed.as_deref()).collect();
+        let created: Vec<Timestamp> = people.iter().map(|new| timestamp(new.created_at)).collect();
+        let (names, keys) = (column(|new| &new.row.name), column(|new| &new.row.name_key));
+        self.inner
+            .execute(&stmt, &[&ids, &names, &keys, &births, &sexes, &wards, &phones, &identities, &created])
+            .await?;
+        Ok(())
+    }
+
+    /// Makes people findable. A place already taken fails with 23505, and the transaction is run again.
+    pub async fn insert_lookups(&self, lookups: &[NewLookup]) -> Result<(), StoreError> {
+        tokio::try_join!(
+            self.insert_lookups_of(LookupKind::Identity, lookups),
+            self.insert_lookups_of(LookupKind::Phone, lookups)
+        )?;
+        Ok(())
+    }
+
+    async fn insert_lookups_of(&self, kind: LookupKind, lookups: &[NewLookup]) -> Result<(), StoreError> {
+        let sql = match kind {
+            LookupKind::Identity => {
+                "-- find by identity
+                 INSERT INTO person_by_identity (identity_hash, nth, person_id)
+                 SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::uuid[])"
+            }
+            LookupKind::Phone => {
+                "-- find by phone
+                 INSERT INTO person_by_phone (phone_hash, nth, person_id)
+                 SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::uuid[])"
+            }
+        };
+        let mut of_kind: Vec<&NewLookup> = lookups.iter().filter(|lookup| lookup.kind == kind).collect();
+        if of_kind.is_empty() {
+            return Ok(());
+        }
+        // In one order everywhere, so that two batches wait for each other and never deadlock.
+        of_kind.sort_by_key(|lookup| (lookup.hash, lookup.nth));
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let hashes: Vec<&[u8]> = of_kind.iter().map(|lookup| lookup.hash.as_slice()).collect();
+        let nths: Vec<i64> = of_kind.iter().map(|lookup| lookup.nth).collect();
+        let people: Vec<Uuid> = of_kind.iter().map(|lookup| lookup.person).collect();
+        self.inner.execute(&stmt, &[&hashes, &nths, &people]).await?;
+        Ok(())
+    }
+}
+
+pub(super) fn hash_of(bytes: &[u8]) -> Option<Hash> {
+    bytes.try_into().ok()
+}

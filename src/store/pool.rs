@@ -1,0 +1,211 @@
+//! Connections: what a URL means, TLS as libpq's users expect it, and the pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::embedded::Embedded;
+use super::{StoreError, StoreSettings};
+
+/// How long a caller waits for a connection: long enough for a fail-over, short enough to answer 503 in time.
+const WAIT: Duration = Duration::from_secs(5);
+/// What each connection is held to, in milliseconds.
+const LIMITS: &str = "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000";
+
+/// Whom to connect to, and whom to believe.
+pub(super) struct Target {
+    config: tokio_postgres::Config,
+    trust: ServerTrust,
+}
+
+/// Whose certificate a server may show. Source: libpq §34.19.1 (sslmode).
+enum ServerTrust {
+    /// `disable`, `prefer`, `require`: anybody's; encryption without authentication.
+    Anybody,
+    /// `verify-ca` and `verify-full`, or any mode with `sslrootcert`: the chain and the host's name are checked.
+    Roots(Box<rustls::RootCertStore>),
+}
+
+impl Target {
+    /// What a PostgreSQL URL or a key=value string says, `sslmode` and `sslrootcert` as libpq has them.
+    ///
+    /// Errors: [`StoreError::Url`]; the URL is not repeated, for it may hold a password.
+    pub fn parse(url: &str) -> Result<Target, StoreError> {
+        let (rest, sslmode) = without_parameter(url, "sslmode");
+        let (rest, root_file) = without_parameter(&rest, "sslrootcert");
+        let config = rest.parse::<tokio_postgres::Config>();
+        let mut config = config.map_err(|_| StoreError::Url("it is not a PostgreSQL connection URL".into()))?;
+        let verify = match sslmode.as_deref() {
+            None | Some("prefer") => (SslMode::Prefer, false),
+            Some("disable") => (SslMode::Disable, false),
+            Some("require") => (SslMode::Require, false),
+            Some("verify-ca" | "verify-full") => (SslMode::Require, true),
+            Some(_) => {
+                let words = "sslmode is disable, prefer, require, verify-ca or verify-full";
+                return Err(StoreError::Url(words.into()));
+            }
+        };
+        config.ssl_mode(verify.0);
+        let trust = match (verify.1, root_file) {
+            (false, None) => ServerTrust::Anybody,
+            (true, None) => ServerTrust::Roots(Box::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())),
+            (_, Some(path)) => ServerTrust::Roots(Box::new(read_roots(&path)?)),
+        };
+        Ok(Target { config, trust })
+    }
+
+    /// The embedded server, over its socket.
+    pub fn embedded(server: &Embedded) -> Target {
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(server.socket_dir()).port(server.port()).user(server.user()).dbname(server.database());
+        config.ssl_mode(SslMode::Disable);
+        Target { config, trust: ServerTrust::Anybody }
+    }
+}
+
+fn read_roots(path: &str) -> Result<rustls::RootCertStore, StoreError> {
+    let unreadable = |what: String| StoreError::Url(format!("sslrootcert: {what}"));
+    let mut roots = rustls::RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
+        let root = root.map_err(|error| unreadable(error.to_string()))?;
+        roots.add(root).map_err(|error| unreadable(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(unreadable("there is no certificate in it".into())) } else { Ok(roots) }
+}
+
+/// The URL without one of its parameters, and the parameter's value: tokio-postgres knows fewer of them than libpq.
+fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
+    let (separators, start) = match url.split_once('?') {
+        Some((head, _)) if url.starts_with("postgres") => (&['&'][..], head.len() + 1),
+        _ => (&[' '][..], 0),
+    };
+    let (head, parameters) = url.split_at(start);
+    let mut found = None;
+    let kept: Vec<&str> = parameters
+        .split(separators)
+        .filter(|parameter| match parameter.split_once('=') {
+            Some((key, value)) if key == name => {
+                found = Some(value.replace("%2F", "/"));
+                false
+            }
+            _ => true,
+        })
+        .collect();
+    let separator = if start == 0 { " " } else { "&" };
+    (format!("{head}{}", kept.join(separator)), found)
+}
+
+/// The pool of connections to `target`.
+pub(super) fn build(target: Target, settings: &StoreSettings) -> Result<Pool, StoreError> {
+    let Target { mut config, trust } = target;
+    let schema = settings.schema.as_deref().map(|schema| format!(" -c search_path={schema}")).unwrap_or_default();
+    let given = config.get_options().unwrap_or_default().to_owned();
+    config.options(format!("{LIMITS}{schema} {given}")).application_name("thexanh");
+    config.connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
+    let manager = Manager::from_config(
+        config,
+        MakeRustlsConnect::new(client_config(trust)?),
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    Pool::builder(manager)
+        .max_size(settings.connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(WAIT))
+        .create_timeout(Some(WAIT))
+        .build()
+        .map_err(|error| StoreError::Unreachable(error.to_string()))
+}
+
+fn client_config(trust: ServerTrust) -> Result<ClientConfig, StoreError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| StoreError::Url(error.to_string()))?;
+    Ok(match trust {
+        ServerTrust::Roots(roots) => builder.with_root_certificates(*roots).with_no_client_auth(),
+        ServerTrust::Anybody => {
+            let verifier = Arc::new(AcceptAnybody(provider));
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        }
+    })
+}
+
+/// Why no connection could be had, without addresses or passwords.
+pub(super) fn reason(error: &PoolError) -> String {
+    match error {
+        PoolError::Timeout(_) => "none was free or could be made in time".into(),
+        PoolError::Backend(error) => match error.as_db_error() {
+            Some(refused) => format!("it refused the connection (SQLSTATE {})", refused.code().code()),
+            None => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                source.unwrap_or_else(|| error.to_string())
+            }
+        },
+        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
+    }
+}
+
+/// Checks that the server owns the certificate it shows, and not whose it is: libpq's `require`.
+#[derive(Debug)]
+struct AcceptAnybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAnybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_libpq_s_modes_and_several_hosts() {
+        let target = Target::parse("postgres://u@a:1,b:2/db?target_session_attrs=read-write&sslmode=verify-full");
+        let target = target.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(target.config.get_hosts().len(), 2);
+        assert_eq!(target.config.get_ssl_mode(), SslMode::Require);
+        assert!(matches!(target.trust, ServerTrust::Roots(_)));
+        let plain = Target::parse("host=/run/pg user=u sslmode=disable").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plain.config.get_ssl_mode(), SslMode::Disable);
+        for bad in ["http://example", "postgres://u@h/db?sslmode=perhaps", "postgres://h/db?sslrootcert=/nowhere"] {
+            assert_eq!(Target::parse(bad).map(|_| ()).map_err(|error| error.code()), Err("database_url"), "{bad}");
+        }
+    }
+}
