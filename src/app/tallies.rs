@@ -39,7 +39,7 @@ pub struct Tallies {
 
 impl Tallies {
     /// Registers the counters.
-    pub fn new() -> Tallies {
+    pub fn register() -> Tallies {
         crate::telemetry::metrics();
         metrics::describe_counter!("thexanh_verdicts_total", "Verdicts given, by result and reason");
         metrics::describe_counter!("thexanh_proof_cache_total", "Look-ups of proved signatures, by outcome");

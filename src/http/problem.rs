@@ -216,10 +216,17 @@ impl actix_web::ResponseError for Problem {
 /// The media type of every problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What the database could not do is no fault of the caller's: try again, or it is ours.
+/// What the database did not do is no fault of the caller's: worth another try, or a defect of ours.
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Problem {
-        Problem::new(Kind::UNAVAILABLE).because(error)
+        match error {
+            StoreError::Url(_)
+            | StoreError::Embedded(_)
+            | StoreError::Unreachable(_)
+            | StoreError::Refused(_)
+            | StoreError::Contended(_) => Problem::new(Kind::UNAVAILABLE).because(error),
+            StoreError::Migration(_) | StoreError::Unreadable(_) => Problem::internal(error),
+        }
     }
 }
 
@@ -279,7 +286,7 @@ mod tests {
         for (text, code) in [
             (r#"{"Nguyen":1}"#, "wrong_shape"),
             (r#"{"record_no":"Nguyen"}"#, "wrong_shape"),
-            (r#"{"record_no":1,"Nguyen"}"#, "bad_json"),
+            (r#"{"record_no":1,Nguyen}"#, "bad_json"),
             (r#"{"record_no":1"#, "bad_json"),
             ("", "bad_json"),
             ("{}", "wrong_shape"),

@@ -10,11 +10,12 @@ use thexanh::clock::Clock;
 use thexanh::config::Config;
 use thexanh::http::access::Role;
 use thexanh::http::auth::{Grant, TokenKey};
-use thexanh::http::{Serving, Shared, serve};
+use thexanh::http::{ServeError, Serving, Shared, serve};
 use thexanh::keyring::Keyring;
+use thexanh::store::{Facility, Province};
 
 use crate::client::{Answer, Connection};
-use crate::harness;
+use crate::harness::TestSchema;
 
 /// 2021-08-01T02:15:00Z, 09:15 in Viet Nam.
 pub const NOW: UnixSeconds = UnixSeconds(1_627_784_100);
@@ -25,7 +26,8 @@ pub struct TestApp {
     pub keyring: Arc<Keyring>,
     pub tokens: Arc<TokenKey>,
     serving: Serving,
-    _database: harness::TestDb,
+    /// Dropped last, with its tables.
+    _schema: TestSchema,
 }
 
 impl TestApp {
@@ -35,19 +37,33 @@ impl TestApp {
 
     /// The service with some settings changed.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> TestApp {
-        let database = harness::TestDb::new().await;
+        TestApp::try_start(change).await.expect("starts")
+    }
+
+    /// The service with some settings changed, where that may keep it from listening.
+    pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
+        let schema = TestSchema::new().await;
         let (clock, keyring) = (Clock::fixed(NOW), keyring());
         let mut config = Config::default();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;
         config.cache.refresh_ms = 20;
         change(&mut config);
-        let store = database.store().clone();
+        let store = schema.store().await;
+        let province = |code: &str, name: &str| Province { code: code.to_owned(), name: name.to_owned() };
+        let facility = |code: &str, province: &str| Facility {
+            code: code.to_owned(),
+            name: format!("Trạm y tế {code}"),
+            province: province.to_owned(),
+        };
+        let provinces = [province("01", "Thành phố Hà Nội"), province("79", "Thành phố Hồ Chí Minh")];
+        let facilities = [facility("01001", "01"), facility("79001", "79"), facility("79002", "79")];
+        store.put_reference(&provinces, &facilities).await.expect("puts reference data");
         enlist(&store, &keyring, NOW).await.expect("lists its keys");
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
-        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens))).expect("listens");
-        TestApp { app, clock, keyring, tokens, serving, _database: database }
+        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
+        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -60,7 +76,7 @@ impl TestApp {
         self.app.stop().await;
     }
 
-    /// A token's header. Facilities and provinces are the first of [`harness`]'s.
+    /// A token's header: of facility 79001, of province 79, of the ministry and so on.
     pub fn bearer(&self, role: Role) -> String {
         self.bearer_of(role, "79001", "79")
     }
@@ -108,14 +124,27 @@ impl TestApp {
         self.post_as(Role::Facility, "/v1/doses", &dose(record_no, number)).await
     }
 
-    /// Records a dose and gives its certificate's UVCI and QR text.
+    /// Records a first dose of DESIGN's person and gives its certificate's UVCI and QR text.
     pub async fn certificate(&self, record_no: &str) -> (Uvci, String) {
-        let answer = self.dose(record_no, 1).await;
+        self.certificate_of(&dose(record_no, 1)).await
+    }
+
+    /// Records a dose at facility 79001 and gives its certificate's UVCI and QR text.
+    pub async fn certificate_of(&self, dose: &serde_json::Value) -> (Uvci, String) {
+        let answer = self.post_as(Role::Facility, "/v1/doses", dose).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         let answer = answer.json();
         let text = answer["text"].as_str().expect("a text").to_owned();
         (answer["uvci"].as_str().and_then(|uvci| uvci.parse().ok()).expect("a UVCI"), text)
     }
+}
+
+/// The first dose of the `n`th other person.
+pub fn dose_of(n: u32) -> serde_json::Value {
+    let mut dose = dose(&format!("P-{n}"), 1);
+    dose["person"]["identity"] = format!("{n:012}").into();
+    dose["person"]["phone"] = format!("09{n:08}").into();
+    dose
 }
 
 /// The dose of DESIGN §3; the second is given four weeks before now, so that the first is eight weeks ago.

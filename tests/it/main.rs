@@ -1,6 +1,16 @@
 //! All integration tests, one binary.
 
+#![allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
+
 mod app;
 mod client;
 mod harness;
+mod http_access;
+mod http_batch;
+mod http_certificates;
+mod http_doses;
 mod http_problems;
+mod http_public;
+mod http_server;
+mod http_verify;
+mod texts;
