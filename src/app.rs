@@ -1,27 +1,163 @@
-//! The running service: the verify engine's snapshots and caches, and what keeps them fresh. Knows no HTTP.
+//! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
+//! Knows no HTTP.
 
 pub mod engine;
+mod pictures;
 mod proofs;
+mod refresh;
 mod tallies;
 pub mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 pub use engine::Engine;
+pub use pictures::Picture;
+use pictures::Pictures;
+pub use tallies::{REASONS, Tallies};
 pub use verdict::Verdict;
 
+use crate::certificate::{Dose, Product, Profile, Statement, UnixSeconds, Uvci};
 use crate::clock::Clock;
+use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
-use crate::trust::TrustList;
+use crate::keyring::Keyring;
+use crate::keys::{KeyError, PublicKey};
+use crate::registration::Recorder;
+use crate::registration::certificates::{CertificateError, Shown};
+use crate::registration::doses::Desk;
+use crate::render::pdf::{Page, QrModules};
+use crate::revocation;
+use crate::sealing::DataKey;
+use crate::store::{GroupCommitSettings, IssuerKeyRow, Revoked, Store, StoreError};
+use crate::trust::{TrustList, Usages};
+use crate::{policy, render};
+
+/// Why the service cannot start, or cannot refresh what it knows.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database refused, or cannot be reached.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key of the trust list cannot be used.
+    #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
+    Key(#[from] KeyError),
+}
+
+impl StartError {
+    /// The one stable word for this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            StartError::Store(error) => error.code(),
+            StartError::Key(error) => error.code(),
+        }
+    }
+}
+
+/// Lists the keys of this node's keyring as ours from `now` on, for each algorithm that has no key of ours listed yet.
+///
+/// What a first start does; later keys are listed by `thexanh keys`, which says from when they sign. Returns how many.
+pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Result<usize, StartError> {
+    let (_, listed) = store.issuer_keys().await?;
+    let own = listed.iter().filter(|row| row.own).map(|row| PublicKey::from_spki_der(&row.spki_der));
+    let algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
+    let unlisted = keyring.issuers().iter().filter(|key| !algorithms.contains(&key.algorithm()));
+    let mut count = 0;
+    for key in unlisted {
+        let row = IssuerKeyRow {
+            spki_der: key.spki_der().to_vec(),
+            kid: key.kid(),
+            country: policy::COUNTRY.to_owned(),
+            national: true,
+            usages: Usages::VACCINATION,
+            own: true,
+            signs_from: Some(now),
+            signs_until: None,
+            trusted_from: None,
+            trusted_until: None,
+            withdrawn_at: None,
+        };
+        count += usize::from(store.put_issuer_key(&row).await?);
+    }
+    Ok(count)
+}
 
 /// The service: what its routes and commands share.
 pub struct App {
     config: Config,
     clock: Clock,
+    store: Store,
+    /// Names this process to the other nodes, for as long as it lives.
+    node: Uuid,
     engine: Engine,
+    desk: Desk,
+    recorder: Recorder,
+    pictures: Pictures,
+    /// When the snapshots were last known to be what the database holds.
+    refreshed: ArcSwap<Option<Instant>>,
+    stop: watch::Sender<bool>,
+    /// Owned by the task that [`App::start`] spawns; taken by [`App::stop`].
+    refresher: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// For how long the snapshots may be older than the database before the node is not ready.
+const STALE: Duration = Duration::from_secs(10);
+
 impl App {
+    /// The service on an open and migrated store: snapshots read, and kept fresh from now on.
+    ///
+    /// Must be called within a tokio runtime. Errors: [`StartError`].
+    pub async fn start(
+        config: Config,
+        clock: Clock,
+        store: Store,
+        keyring: Arc<Keyring>,
+    ) -> Result<Arc<App>, StartError> {
+        let data_key = Arc::new(DataKey::new(keyring.data_key()));
+        let engine = Engine::new(clock.clone(), config.cache.proofs_mib);
+        let trust = engine.trust_in_force();
+        let desk = || Desk {
+            store: store.clone(),
+            keyring: Arc::clone(&keyring),
+            data_key: Arc::clone(&data_key),
+            trust: Arc::clone(&trust),
+        };
+        let (desk, recorder) = (desk(), Recorder::new(desk(), GroupCommitSettings::default()));
+        let app = Arc::new(App {
+            pictures: Pictures::new(config.cache.pictures_mib << 20),
+            config,
+            clock,
+            store,
+            node: Uuid::new_v4(),
+            engine,
+            desk,
+            recorder,
+            refreshed: ArcSwap::from_pointee(None),
+            stop: watch::Sender::new(false),
+            refresher: Mutex::new(None),
+        });
+        app.refresh().await?;
+        let task = tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe()));
+        *app.refresher.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        Ok(app)
+    }
+
+    /// Commits what was accepted, stops refreshing, and returns when both are done. Stop listening first.
+    pub async fn stop(&self) {
+        self.recorder.drain().await;
+        self.stop.send_replace(true);
+        let task = self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+    }
+
     /// The verdict on a QR text as scanned, as of now.
     pub fn verify(&self, text: &str) -> Verdict {
         self.engine.verify(text)
@@ -30,6 +166,32 @@ impl App {
     /// The verdict on a text that was proved before, `None` for any other: never more than a look-up's work.
     pub fn verify_known(&self, text: &str) -> Option<Verdict> {
         self.engine.verify_known(text)
+    }
+
+    /// Revokes one certificate, for good and at once: it is rejected here when this returns.
+    pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str) -> Result<Revoked, StoreError> {
+        let revoked = self.store.revoke(uvci, by, why, self.clock.now()).await?;
+        match revoked {
+            Revoked::Unknown => {}
+            // The poller brings the version; the certificate does not wait for it.
+            Revoked::New | Revoked::Already(_) => {
+                self.engine.add_revocations(None, &[revocation::entry(&uvci.to_string())]);
+            }
+        }
+        Ok(revoked)
+    }
+
+    /// A picture of a certificate that is not revoked.
+    pub async fn picture(&self, uvci: Uvci, profile: Profile, picture: Picture) -> Result<Bytes, CertificateError> {
+        let key = (uvci, profile, picture);
+        if let Some(bytes) = self.pictures.recall(&key) {
+            return Ok(bytes);
+        }
+        let shown = self.desk.show(&uvci, profile, self.clock.now()).await?;
+        let bytes = tokio::task::spawn_blocking(move || render(&shown, picture)).await;
+        let bytes = Bytes::from(bytes.map_err(|_| CertificateError::Unreadable)??);
+        self.pictures.keep(key, bytes.clone());
+        Ok(bytes)
     }
 
     /// The settings.
@@ -42,18 +204,92 @@ impl App {
         &self.clock
     }
 
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The verify engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The desk that hands out certificates.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Records doses.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// What is counted.
+    pub fn tallies(&self) -> &Tallies {
+        self.engine.tallies()
+    }
+
     /// The keys that are trusted now.
     pub fn trust(&self) -> Arc<TrustList> {
         self.engine.trust()
     }
 
     /// What is missing for requests to be served in full; empty when nothing is.
-    pub async fn missing(&self) -> Vec<&'static str> {
-        Vec::new()
+    pub fn missing(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        let fresh = self.refreshed.load().is_some_and(|at| at.elapsed() < STALE);
+        if !fresh {
+            missing.push("the database");
+        }
+        let trust = self.trust();
+        for profile in [Profile::Compact, Profile::Hc1] {
+            if self.desk.keyring.signing_key(profile, &trust, self.clock.now()).is_err() {
+                missing.push(match profile {
+                    Profile::Compact => "a signing key for compact",
+                    Profile::Hc1 => "a signing key for hc1",
+                });
+            }
+        }
+        if *self.stop.borrow() {
+            missing.push("the will to go on: the service is stopping");
+        }
+        missing
     }
 
-    /// Sets the gauges that are read rather than counted.
+    /// Sets the gauges, which are read off rather than counted.
     pub fn publish_gauges(&self) {
+        let trust = self.trust();
+        let revoked = self.engine.revoked();
         metrics::gauge!("thexanh_proofs_kept").set(self.engine.proofs_kept() as f64);
+        metrics::gauge!("thexanh_pictures_kept").set(self.pictures.len() as f64);
+        metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
+        metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
+        metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
+        metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
+        let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
+        metrics::gauge!("thexanh_refresh_age_seconds").set(age);
     }
+}
+
+fn render(shown: &Shown, picture: Picture) -> Result<Vec<u8>, CertificateError> {
+    let symbol = || Symbol::encode(&shown.text, Level::M).map_err(|_| CertificateError::Unreadable);
+    Ok(match picture {
+        Picture::Txt => shown.text.clone().into_bytes(),
+        Picture::Svg => render::svg::svg(&symbol()?).into_bytes(),
+        Picture::Png => render::png::png(&symbol()?, render::png::SCALE),
+        Picture::Pdf => {
+            let symbol = symbol()?;
+            let product = match &shown.certificate.statement {
+                Statement::Vaccination(Dose { product: Product::Code(code), .. }) => policy::product_by_code(code),
+                _ => None,
+            };
+            let page = Page {
+                certificate: &shown.certificate,
+                product_name: product.map(|product| product.name).ok_or(CertificateError::Unreadable)?,
+                card: shown.detail.row.card,
+                symbol: QrModules { width: symbol.width(), dark: &|x, y| symbol.dark(x, y) },
+            };
+            render::pdf::render(&page).map_err(|_| CertificateError::Unreadable)?
+        }
+    })
 }

@@ -20,7 +20,7 @@ use crate::verify::{self, Rejection};
 /// Answers whether a QR text is accepted now. Shared by all threads; snapshots are swapped whole.
 pub struct Engine {
     clock: Clock,
-    trust: ArcSwap<TrustList>,
+    trust: Arc<ArcSwap<TrustList>>,
     revoked: ArcSwap<RevocationSet>,
     rules: ArcSwap<Rules>,
     proofs: Proofs,
@@ -32,11 +32,11 @@ impl Engine {
     pub fn new(clock: Clock, proofs_mib: u64) -> Engine {
         Engine {
             clock,
-            trust: ArcSwap::from_pointee(TrustList::default()),
+            trust: Arc::new(ArcSwap::from_pointee(TrustList::default())),
             revoked: ArcSwap::from_pointee(RevocationSet::default()),
             rules: ArcSwap::from_pointee(Rules::default()),
             proofs: Proofs::new(proofs_mib.saturating_mul(1 << 20)),
-            tallies: Tallies::new(),
+            tallies: Tallies::register(),
         }
     }
 
@@ -48,7 +48,10 @@ impl Engine {
         let proof = match self.key_of(text, &trust) {
             Some(key) => match self.recall(&key) {
                 Some(proof) => Ok(proof),
-                None => self.prove(text, key, &trust),
+                None => {
+                    self.tallies.missed();
+                    self.prove(text, key, &trust)
+                }
             },
             None => Err(verify::check_signature(text, &trust).err().unwrap_or(Rejection::TooLarge)),
         };
@@ -74,9 +77,7 @@ impl Engine {
     }
 
     fn recall(&self, key: &ProofKey) -> Option<Arc<Proof>> {
-        let proof = self.proofs.recall(key);
-        self.tallies.looked_up(proof.is_some());
-        proof
+        self.proofs.recall(key).inspect(|_| self.tallies.hit())
     }
 
     fn prove(&self, text: &str, key: ProofKey, trust: &TrustList) -> Result<Arc<Proof>, Rejection> {
@@ -95,6 +96,16 @@ impl Engine {
         let verdict = accepted.unwrap_or_else(|rejection| Verdict::rejected(rejection, now, as_of));
         self.tallies.judged(verdict.reason());
         verdict
+    }
+
+    /// The trust list in force, for those who sign by it: swapped whole when a new one comes.
+    pub fn trust_in_force(&self) -> Arc<ArcSwap<TrustList>> {
+        Arc::clone(&self.trust)
+    }
+
+    /// What is counted.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
     }
 
     /// The keys that are trusted now.
@@ -133,5 +144,90 @@ impl Engine {
     /// How many proofs are kept, for the metrics.
     pub fn proofs_kept(&self) -> u64 {
         self.proofs.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
+    use crate::issue::{Subject, issue};
+    use crate::keys::{Algorithm, IssuerKey, PublicKey};
+    use crate::name::PersonName;
+    use crate::trust::{TrustedKey, Usages};
+
+    const NOW: UnixSeconds = UnixSeconds(1_627_784_100); // 2021-08-01T02:15:00Z
+
+    fn text(key: &IssuerKey, serial: u128) -> String {
+        let name = PersonName::parse("Nguyễn Thị Phương Thảo").expect("a name");
+        let given_on = "2021-08-01".parse().expect("a date");
+        let dose = Dose { number: 1, series: 2, product: Product::Code("EU/1/20/1528".into()), given_on };
+        let uvci = Uvci(serial.to_be_bytes());
+        let subject = Subject { uvci, name: &name, birth: BirthDate::Year(1983), dose: &dose };
+        issue(&subject, Profile::Compact, key, NOW, UnixSeconds(NOW.0 + 1000)).expect("issues").text
+    }
+
+    fn engine(key: &IssuerKey, proofs_mib: u64) -> Engine {
+        let engine = Engine::new(Clock::fixed(NOW), proofs_mib);
+        let key = TrustedKey {
+            key: PublicKey::from_spki_der(key.spki_der()).expect("a key"),
+            kid: key.kid(),
+            country: "VN".into(),
+            national: true,
+            usages: Usages::ALL,
+            own: true,
+            signs_from: None,
+            signs_until: None,
+            trusted_from: None,
+            trusted_until: None,
+            withdrawn_at: None,
+        };
+        engine.set_trust(TrustList::new(1, [key]).expect("a list"));
+        engine
+    }
+
+    #[test]
+    fn a_flood_of_texts_seen_once_or_twice_does_not_push_out_the_hot_ones() {
+        let key = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
+        let engine = engine(&key, 1); // room for some thousand
+        let hot: Vec<String> = (0..50).map(|serial| text(&key, serial)).collect();
+        for _ in 0..10 {
+            hot.iter().for_each(|text| drop(engine.verify(text)));
+        }
+        assert!(hot.iter().all(|text| engine.verify_known(text).is_some()));
+        for serial in 1000..7000 {
+            let text = text(&key, serial);
+            let times = if serial < 4000 { 1 } else { 2 };
+            (0..times).for_each(|_| assert_eq!(engine.verify(&text).reason(), None));
+            if serial % 100 == 0 {
+                // Hot texts go on being asked for, which is what makes them hot.
+                hot.iter().for_each(|text| drop(engine.verify(text)));
+            }
+        }
+        let kept = hot.iter().filter(|text| engine.verify_known(text).is_some()).count();
+        assert!(kept >= 45, "{kept} of 50 hot texts are still known");
+    }
+
+    #[test]
+    fn one_certificate_with_spaces_around_it_in_many_ways_is_one_proof() {
+        let key = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
+        let engine = engine(&key, 1);
+        let text = text(&key, 1);
+        engine.verify(&text);
+        engine.verify(&format!(" {text}"));
+        for padded in [format!("  {text}"), format!("{text}\r\n"), format!("\t{text} ")] {
+            assert!(engine.verify_known(&padded).is_some());
+        }
+    }
+
+    #[test]
+    fn revocations_are_added_and_never_taken_back() {
+        let engine = Engine::new(Clock::fixed(NOW), 1);
+        engine.add_revocations(None, &[[1; 16]]);
+        assert_eq!((engine.revoked().version(), engine.revoked().len()), (0, 1));
+        engine.add_revocations(Some(3), &[[1; 16], [2; 16]]);
+        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 2));
+        engine.add_revocations(Some(2), &[[3; 16]]);
+        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 3), "a version never goes back");
     }
 }

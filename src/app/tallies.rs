@@ -1,4 +1,4 @@
-//! What the engine counts. Handles are taken once, so that counting costs one addition.
+//! What the service counts. Handles are taken once, so that counting costs one addition.
 
 use std::collections::HashMap;
 
@@ -27,26 +27,31 @@ pub const REASONS: [&str; 19] = [
     "not_acceptable",
 ];
 
-/// The engine's counters.
+/// The service's counters.
 pub struct Tallies {
     accepted: Counter,
     rejected: HashMap<&'static str, Counter>,
     hits: Counter,
     misses: Counter,
+    new_doses: Counter,
+    repeated_doses: Counter,
 }
 
 impl Tallies {
     /// Registers the counters.
-    pub fn new() -> Tallies {
+    pub fn register() -> Tallies {
         crate::telemetry::metrics();
         metrics::describe_counter!("thexanh_verdicts_total", "Verdicts given, by result and reason");
         metrics::describe_counter!("thexanh_proof_cache_total", "Look-ups of proved signatures, by outcome");
+        metrics::describe_counter!("thexanh_doses_total", "Doses answered with their certificate, by outcome");
         let rejected = |reason| metrics::counter!("thexanh_verdicts_total", "result" => "rejected", "reason" => reason);
         Tallies {
             accepted: metrics::counter!("thexanh_verdicts_total", "result" => "accepted", "reason" => ""),
             rejected: REASONS.into_iter().map(|reason| (reason, rejected(reason))).collect(),
             hits: metrics::counter!("thexanh_proof_cache_total", "outcome" => "hit"),
             misses: metrics::counter!("thexanh_proof_cache_total", "outcome" => "miss"),
+            new_doses: metrics::counter!("thexanh_doses_total", "outcome" => "recorded"),
+            repeated_doses: metrics::counter!("thexanh_doses_total", "outcome" => "repeated"),
         }
     }
 
@@ -62,8 +67,18 @@ impl Tallies {
         }
     }
 
-    /// Counts a look-up among the proofs.
-    pub fn looked_up(&self, hit: bool) {
-        if hit { self.hits.increment(1) } else { self.misses.increment(1) }
+    /// Counts a proof found.
+    pub fn hit(&self) {
+        self.hits.increment(1);
+    }
+
+    /// Counts a proof not found.
+    pub fn missed(&self) {
+        self.misses.increment(1);
+    }
+
+    /// Counts a dose that was answered with its certificate. `new`: it had not been recorded before.
+    pub fn recorded(&self, new: bool) {
+        if new { self.new_doses.increment(1) } else { self.repeated_doses.increment(1) }
     }
 }

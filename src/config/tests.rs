@@ -51,7 +51,9 @@ fn a_database_url_is_taken_from_either_variable_and_never_shown() {
 
 #[test]
 fn errors_are_one_line_that_says_where_and_what_to_do() {
-    let cases: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    // (the file, the variables, the code, a part of the sentence)
+    type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+    let cases: [Case; 7] = [
         (
             "nonsense = 1",
             &[],

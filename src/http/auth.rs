@@ -213,10 +213,10 @@ impl Staff {
     }
 
     /// Whether something that belongs to this facility, in this province, is within reach.
-    pub fn may_touch(&self, facility: &str, province: &str) -> Result<(), Problem> {
+    pub fn may_touch(&self, facility: &str, province: Option<&str>) -> Result<(), Problem> {
         let own = match self.caller.role {
             Role::Facility => self.caller.facility.as_deref() == Some(facility),
-            Role::Province => self.caller.province.as_deref() == Some(province),
+            Role::Province => province.is_some() && self.caller.province.as_deref() == province,
             Role::Ministry | Role::Response | Role::Verifier => false,
         };
         match self.reach {

@@ -1,6 +1,7 @@
 //! Reading what is sent: media types, limits, time limits. Every body is read to its end, also when it is refused:
 //! a body left unread closes the connection.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -46,7 +47,14 @@ pub struct BodyTimeout(pub Duration);
 pub struct Body {
     payload: web::Payload,
     patience: Duration,
+    /// Parts that [`Body::ahead`] has read, and whether that was all.
+    early: VecDeque<Bytes>,
+    ended: bool,
 }
+
+/// Bodies that say they are no longer than this are read before they are answered, also where the answer is streamed:
+/// an answer that begins before its body ends costs the connection.
+const AHEAD_BYTES: u64 = 256 * 1024;
 
 /// How much of a body that is refused is read and thrown away before the connection is rather closed.
 const DRAIN_BYTES: usize = 1 << 20;
@@ -55,7 +63,7 @@ impl Body {
     /// The body of `request`.
     pub fn of(request: &HttpRequest, payload: web::Payload) -> Body {
         let patience = request.app_data::<BodyTimeout>().map_or(Duration::from_secs(15), |timeout| timeout.0);
-        Body { payload, patience }
+        Body { payload, patience, early: VecDeque::new(), ended: false }
     }
 
     /// Its media type, if it is one of `taken` and in UTF-8 without a content coding.
@@ -81,11 +89,34 @@ impl Body {
         }
     }
 
+    /// Reads the whole body ahead if it says that it is short; leaves any other as it is.
+    pub async fn ahead(&mut self, request: &HttpRequest) -> Result<(), Problem> {
+        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if length.and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length > AHEAD_BYTES) {
+            return Ok(());
+        }
+        let mut parts = VecDeque::new();
+        while let Some(part) = self.next().await {
+            parts.push_back(part?);
+        }
+        self.early = parts;
+        Ok(())
+    }
+
     /// The next part of the body; `None` at its end.
     pub async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
+        if let Some(part) = self.early.pop_front() {
+            return Some(Ok(part));
+        }
+        if self.ended {
+            return None;
+        }
         match tokio::time::timeout(self.patience, self.payload.next()).await {
             Err(_) => Some(Err(Problem::new(Kind::BODY_TOO_SLOW))),
-            Ok(None) => None,
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
             Ok(Some(Ok(part))) => Some(Ok(part)),
             Ok(Some(Err(PayloadError::Overflow))) => Some(Err(Problem::new(Kind::BODY_TOO_LARGE))),
             Ok(Some(Err(_))) => Some(Err(Problem::new(Kind::BODY_BROKEN))),

@@ -164,3 +164,41 @@ pub fn allow_every_origin(headers: &mut HeaderMap) {
     let readable = HeaderValue::from_static("ETag, Retry-After, X-Request-Id");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, try_call_service};
+    use actix_web::{App, HttpResponse, web};
+
+    use super::*;
+
+    async fn panics() -> HttpResponse {
+        panic!("with a name in it: Nguyen");
+    }
+
+    async fn panics_later() -> HttpResponse {
+        tokio::task::yield_now().await;
+        panics().await
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_answered_500_and_the_next_one_served() {
+        let seal = |request, next| Envelope::new("/x", true, false, 10).seal(request, next);
+        let app = App::new()
+            .service(web::resource("/now").to(panics).wrap(from_fn(seal)))
+            .service(web::resource("/later").to(panics_later).wrap(from_fn(seal)))
+            .service(web::resource("/fine").to(HttpResponse::Ok).wrap(from_fn(seal)));
+        let app = init_service(app).await;
+        for path in ["/now", "/later"] {
+            let error = try_call_service(&app, TestRequest::get().uri(path).to_request()).await.expect_err("panicked");
+            let answer = error.error_response();
+            assert_eq!(answer.status(), 500);
+            let problem = error.as_error::<Problem>().expect("a problem");
+            assert_eq!(problem.code(), "internal");
+            assert!(!problem.document().contains("Nguyen"));
+            assert_eq!(IN_FLIGHT.with(Cell::get), 0, "counted out");
+        }
+        assert_eq!(call_service(&app, TestRequest::get().uri("/fine").to_request()).await.status(), 200);
+    }
+}

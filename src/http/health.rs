@@ -23,7 +23,7 @@ pub async fn get_healthz() -> HttpResponse {
     )
 )]
 pub async fn get_readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let missing = app.missing().await;
+    let missing = app.missing();
     if missing.is_empty() {
         let mut response = HttpResponse::Ok();
         response.insert_header(("Cache-Control", "no-store"));

@@ -4,11 +4,17 @@
 pub mod access;
 pub mod auth;
 mod body;
+pub mod certificates;
 mod docs;
+pub mod doses;
 mod envelope;
 pub mod health;
+mod idempotency;
+mod lines;
 pub mod problem;
 mod published;
+pub mod reference;
+pub mod revocations;
 mod server;
 pub mod trust_list;
 pub mod verify;
@@ -33,6 +39,9 @@ pub use docs::openapi;
 pub use server::{ServeError, Serving, serve};
 
 use crate::app::App;
+
+/// For answers with personal data, and those that are true for their second only.
+const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
 
 /// What the routes share: the service and the key of the bearer tokens.
 #[derive(Clone)]
@@ -84,6 +93,13 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify") => web::post().to(verify::post_verify),
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
+        ("POST", "/v1/doses") => web::post().to(doses::post_doses),
+        ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
+        ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
+        ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
+        ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
+        ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
+        ("GET", "/v1/reference/products") => get().to(reference::get_products),
         ("GET", "/healthz") => get().to(health::get_healthz),
         ("GET", "/readyz") => get().to(health::get_readyz),
         ("GET", "/metrics") => get().to(health::get_metrics),

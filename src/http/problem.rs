@@ -9,6 +9,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::store::StoreError;
+
 /// A request we could not read or serve. Its text repeats nothing that was sent.
 #[derive(Debug)]
 pub struct Problem {
@@ -149,6 +151,16 @@ impl Problem {
         self.kind.code
     }
 
+    /// What is wrong with this request, for people; empty when the title says it all.
+    pub fn said(&self) -> &str {
+        &self.detail
+    }
+
+    /// Which member, parameter or header is meant.
+    pub fn meant(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// Why it happened, for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
@@ -204,6 +216,26 @@ impl actix_web::ResponseError for Problem {
 /// The media type of every problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// What the database did not do is no fault of the caller's: worth another try, or a defect of ours.
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Problem {
+        match error {
+            StoreError::Url(_)
+            | StoreError::Embedded(_)
+            | StoreError::Unreachable(_)
+            | StoreError::Refused(_)
+            | StoreError::Contended(_) => Problem::new(Kind::UNAVAILABLE).because(error),
+            StoreError::Migration(_) | StoreError::Unreadable(_) => Problem::internal(error),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Problem::from(&error)
+    }
+}
+
 /// Says what is wrong with a JSON text without repeating any of it.
 impl From<serde_json::Error> for Problem {
     fn from(error: serde_json::Error) -> Problem {
@@ -254,7 +286,7 @@ mod tests {
         for (text, code) in [
             (r#"{"Nguyen":1}"#, "wrong_shape"),
             (r#"{"record_no":"Nguyen"}"#, "wrong_shape"),
-            (r#"{"record_no":1,"Nguyen"}"#, "bad_json"),
+            (r#"{"record_no":1,Nguyen}"#, "bad_json"),
             (r#"{"record_no":1"#, "bad_json"),
             ("", "bad_json"),
             ("{}", "wrong_shape"),

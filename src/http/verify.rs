@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,7 +10,9 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::NO_STORE;
 use super::body::{self, Body, Media};
+use super::lines::Lines;
 use super::problem::{Problem, ProblemDocument};
 use crate::app::{App, Verdict};
 use crate::codec::MAX_TEXT_LEN;
@@ -63,12 +66,9 @@ pub async fn post_verify(
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
 }
 
-/// A verdict holds personal data and is true for its second only.
-const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
-
 /// Says for each line whether its certificate is accepted now.
 ///
-/// The answer is streamed while the body is: read it while you send, or send at most about 1,000 lines at a time.
+/// A body over 256 KiB, or of unknown length, is answered while it is sent: read the answer at the same time.
 #[utoipa::path(
     post, path = "/v1/verify/batch", tag = "verify",
     request_body(
@@ -77,6 +77,8 @@ const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
     ),
     responses(
         (status = 200, description = "One verdict a line, in the lines' order", body = Verdict, content_type = "application/x-ndjson"),
+        (status = 400, description = "`body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -86,10 +88,11 @@ pub async fn post_verify_batch(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = Body::of(&request, payload);
+    let mut body = Body::of(&request, payload);
     if let Err(problem) = Body::media(&request, &[Media::Text]) {
         return Err(body.refuse(problem).await);
     }
+    body.ahead(&request).await?;
     let batch = Batch { app: app.into_inner(), body, lines: Lines::new(MAX_TEXT_LEN), ended: false };
     let verdicts = stream::unfold(batch, |mut batch| async move { Some((batch.next().await?, batch)) });
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(verdicts))
@@ -97,7 +100,7 @@ pub async fn post_verify_batch(
 
 /// A batch under way. Holds one part of the body and one chunk of lines, however long the whole is.
 struct Batch {
-    app: std::sync::Arc<App>,
+    app: Arc<App>,
     body: Body,
     lines: Lines,
     ended: bool,
@@ -154,7 +157,7 @@ impl Batch {
         if chunk.is_empty() {
             return Ok(Bytes::from(out));
         }
-        let app = std::sync::Arc::clone(&self.app);
+        let app = Arc::clone(&self.app);
         let rest = move || {
             for line in &chunk {
                 push(&app.verify(&String::from_utf8_lossy(line)), &mut out);
@@ -168,80 +171,4 @@ impl Batch {
 fn push(verdict: &Verdict, out: &mut Vec<u8>) {
     verdict.write_json(out);
     out.push(b'\n');
-}
-
-/// Cuts a stream of bytes into lines. What a line has above `max_bytes` is dropped, save one byte that shows it was there.
-pub(super) struct Lines {
-    max_bytes: usize,
-    whole: VecDeque<Vec<u8>>,
-    begun: Vec<u8>,
-}
-
-impl Lines {
-    pub(super) fn new(max_bytes: usize) -> Lines {
-        Lines { max_bytes, whole: VecDeque::new(), begun: Vec::new() }
-    }
-
-    /// Takes in the next part of the stream.
-    pub(super) fn feed(&mut self, part: &[u8]) {
-        for piece in part.split_inclusive(|byte| *byte == b'\n') {
-            let (piece, ended) = match piece.strip_suffix(b"\n") {
-                Some(piece) => (piece, true),
-                None => (piece, false),
-            };
-            let room = (self.max_bytes + 1).saturating_sub(self.begun.len());
-            self.begun.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            if ended {
-                self.whole.push_back(std::mem::take(&mut self.begun));
-            }
-        }
-    }
-
-    /// The stream is over: what was begun is a line, unless there is none of it.
-    pub(super) fn end(&mut self) {
-        if !self.begun.is_empty() {
-            self.whole.push_back(std::mem::take(&mut self.begun));
-        }
-    }
-
-    /// The next whole lines, at most `count`.
-    pub(super) fn take(&mut self, count: usize) -> VecDeque<Vec<u8>> {
-        let rest = self.whole.split_off(count.min(self.whole.len()));
-        std::mem::replace(&mut self.whole, rest)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(parts: &[&str]) -> Vec<String> {
-        let mut lines = Lines::new(4);
-        parts.iter().for_each(|part| lines.feed(part.as_bytes()));
-        lines.end();
-        lines.take(99).into_iter().map(|line| String::from_utf8(line).expect("ascii")).collect()
-    }
-
-    #[test]
-    fn cuts_lines_wherever_the_parts_were_cut() {
-        assert_eq!(lines(&["a\nb\n"]), ["a", "b"]);
-        assert_eq!(lines(&["a", "a\n", "b", "b"]), ["aa", "bb"]);
-        assert_eq!(lines(&["\n\na"]), ["", "", "a"]);
-        assert_eq!(lines(&[]), [""; 0]);
-    }
-
-    #[test]
-    fn an_overlong_line_costs_only_itself() {
-        assert_eq!(
-            lines(&["123\n1234\n12345\n123456", "7890123456789\nnext\n"]),
-            ["123", "1234", "12345", "12345", "next"]
-        );
-    }
-
-    #[test]
-    fn takes_no_more_lines_than_asked_for() {
-        let mut lines = Lines::new(4);
-        lines.feed(b"1\n2\n3\n");
-        assert_eq!((lines.take(2).len(), lines.take(2).len(), lines.take(2).len()), (2, 1, 0));
-    }
 }

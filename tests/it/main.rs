@@ -1,5 +1,18 @@
 //! Every integration test, in one binary.
 
+#![allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
+
+mod app;
+mod client;
 mod embedded;
 mod harness;
+mod http_access;
+mod http_batch;
+mod http_certificates;
+mod http_doses;
+mod http_problems;
+mod http_public;
+mod http_server;
+mod http_verify;
 mod store;
+mod texts;

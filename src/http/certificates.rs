@@ -1,0 +1,191 @@
+//! `GET /v1/certificates/..`: how a certificate stands, and its pictures. Nobody without the right role sees either.
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::NO_STORE;
+use super::auth::Staff;
+use super::problem::{Kind, Problem, ProblemDocument};
+use crate::app::{App, Picture};
+use crate::certificate::{Profile, UnixSeconds, Uvci};
+use crate::registration::certificates::CertificateError;
+use crate::store::{CertificateDetail, CertificateRow};
+
+/// Where the pictures of a certificate are.
+#[derive(Serialize, ToSchema)]
+pub struct Links {
+    /// For screens.
+    svg: String,
+    /// For messages.
+    png: String,
+    /// For paper.
+    pdf: String,
+}
+
+impl Links {
+    /// The pictures of `uvci`.
+    pub fn of(app: &App, uvci: &Uvci) -> Links {
+        let link = |format| format!("{}/v1/certificates/{uvci}.{format}", app.config().http.public_url);
+        Links { svg: link("svg"), png: link("png"), pdf: link("pdf") }
+    }
+}
+
+/// How a certificate stands.
+#[derive(Serialize, ToSchema)]
+pub struct CertificateState {
+    /// Names it for ever.
+    uvci: String,
+    /// `valid`, `superseded` by a later dose's (and still true), `expired`, or `revoked`.
+    #[schema(value_type = String, example = "valid")]
+    state: &'static str,
+    /// The colour of its card.
+    #[schema(value_type = String, example = "yellow")]
+    card: &'static str,
+    /// Which dose of the course.
+    dose: u8,
+    /// How many doses the course has.
+    series: u8,
+    /// The facility that gave the dose.
+    facility: String,
+    /// The key that signed it, in standard base64.
+    kid: String,
+    /// In seconds since 1970.
+    issued_at: i64,
+    /// Its last second, since 1970.
+    expires_at: i64,
+    /// When a later dose's certificate took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_at: Option<i64>,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<i64>,
+    /// Its pictures, unless it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Links>,
+}
+
+fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
+    match (row.revoked_at, row.superseded_at) {
+        (Some(_), _) => "revoked",
+        (None, _) if now > row.expires_at => "expired",
+        (None, Some(_)) => "superseded",
+        (None, None) => "valid",
+    }
+}
+
+/// How a certificate stands, for the facility that gave the dose, its province and the ministry.
+#[utoipa::path(
+    get, path = "/v1/certificates/{uvci}", tag = "certificates", security(("bearer" = [])),
+    params(("uvci" = String, Path, description = "The UVCI, with or without `URN:UVCI:`")),
+    responses(
+        (status = 200, description = "How it stands", body = CertificateState),
+        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown_certificate`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_certificate(
+    app: web::Data<App>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (detail, now) = (of_theirs(&app, &request, &path).await?, app.clock().now());
+    let row = &detail.row;
+    let state = CertificateState {
+        uvci: row.uvci.to_string(),
+        state: state_of(row, now),
+        card: row.card.as_str(),
+        dose: row.number,
+        series: row.series,
+        facility: detail.facility,
+        kid: row.kid.to_string(),
+        issued_at: row.issued_at.0,
+        expires_at: row.expires_at.0,
+        superseded_at: row.superseded_at.map(|at| at.0),
+        revoked_at: row.revoked_at.map(|at| at.0),
+        links: row.revoked_at.is_none().then(|| Links::of(&app, &row.uvci)),
+    };
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(state))
+}
+
+/// Which form of the certificate a picture shows.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PictureQuery {
+    /// `compact` (at home, the default) or `hc1` (for travel).
+    profile: Option<String>,
+}
+
+/// A picture of a certificate. The form for travel is signed at the first request.
+#[utoipa::path(
+    get, path = "/v1/certificates/{uvci}.{format}", tag = "certificates", security(("bearer" = [])),
+    params(
+        ("uvci" = String, Path, description = "The UVCI, with or without `URN:UVCI:`"),
+        ("format" = String, Path, description = "`svg`, `png`, `pdf`, or `txt` for the QR text itself"),
+        PictureQuery,
+    ),
+    responses(
+        (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"), (Vec<u8> = "application/pdf"), (String = "text/plain"))),
+        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown_certificate`, `unknown_route` for another format", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 410, description = "`certificate_revoked`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_picture(
+    app: web::Data<App>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (uvci, format) = path.into_inner();
+    // Whoever may not see certificates learns nothing from here, not even which formats there are.
+    Staff::of(&request, app.clock().now())?;
+    let picture = Picture::of_extension(&format).ok_or_else(|| Problem::new(Kind::UNKNOWN_ROUTE))?;
+    let profile = profile_of(&request)?;
+    let detail = of_theirs(&app, &request, &uvci).await?;
+    if detail.row.revoked_at.is_some() {
+        return Err(Problem::new(Kind::CERTIFICATE_REVOKED));
+    }
+    let bytes: Bytes = app.into_inner().picture(detail.row.uvci, profile, picture).await?;
+    let name = format!("inline; filename=\"certificate-{}.{format}\"", profile.as_str());
+    let mut response = HttpResponse::Ok();
+    response.insert_header(NO_STORE).insert_header((header::CONTENT_DISPOSITION, name));
+    Ok(response.content_type(picture.media()).body(bytes))
+}
+
+fn profile_of(request: &HttpRequest) -> Result<Profile, Problem> {
+    let wrong = || Problem::new(Kind::BAD_PARAMETER).field("profile").detail("expected profile=compact or profile=hc1");
+    let query = web::Query::<PictureQuery>::from_query(request.query_string()).map_err(|_| wrong())?;
+    query.profile.as_deref().map_or(Ok(Profile::Compact), |profile| profile.parse().map_err(|()| wrong()))
+}
+
+/// The certificate, if it is there and within the caller's reach.
+async fn of_theirs(app: &App, request: &HttpRequest, uvci: &str) -> Result<CertificateDetail, Problem> {
+    let staff = Staff::of(request, app.clock().now())?;
+    let unknown = || Problem::new(Kind::UNKNOWN_CERTIFICATE);
+    let uvci: Uvci = uvci.parse().map_err(|_| unknown())?;
+    let detail = app.store().certificate(&uvci).await?.ok_or_else(unknown)?;
+    staff.may_touch(&detail.facility, detail.province.as_deref())?;
+    Ok(detail)
+}
+
+impl From<CertificateError> for Problem {
+    fn from(error: CertificateError) -> Problem {
+        match error {
+            CertificateError::Unknown => Problem::new(Kind::UNKNOWN_CERTIFICATE),
+            CertificateError::Revoked => Problem::new(Kind::CERTIFICATE_REVOKED),
+            CertificateError::Unreadable => Problem::internal(error),
+            CertificateError::Issue(cause) => Problem::internal(cause),
+            CertificateError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
+            CertificateError::Store(cause) => Problem::from(&cause),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The whole service for a test: the real routes on a real port, over a database schema of the test's own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use thexanh::app::{App, enlist};
+use thexanh::certificate::{UnixSeconds, Uvci};
+use thexanh::clock::Clock;
+use thexanh::config::Config;
+use thexanh::http::access::Role;
+use thexanh::http::auth::{Grant, TokenKey};
+use thexanh::http::{ServeError, Serving, Shared, serve};
+use thexanh::keyring::Keyring;
+use thexanh::store::{Facility, Province};
+
+use crate::client::{Answer, Connection};
+use crate::harness::TestSchema;
+
+/// 2021-08-01T02:15:00Z, 09:15 in Viet Nam.
+pub const NOW: UnixSeconds = UnixSeconds(1_627_784_100);
+
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub clock: Clock,
+    pub keyring: Arc<Keyring>,
+    pub tokens: Arc<TokenKey>,
+    serving: Serving,
+    /// Dropped last, with its tables.
+    _schema: TestSchema,
+}
+
+impl TestApp {
+    pub async fn start() -> TestApp {
+        TestApp::start_with(|_| {}).await
+    }
+
+    /// The service with some settings changed.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> TestApp {
+        TestApp::try_start(change).await.expect("starts")
+    }
+
+    /// The service with some settings changed, where that may keep it from listening.
+    pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
+        let schema = TestSchema::new().await;
+        let (clock, keyring) = (Clock::fixed(NOW), keyring());
+        let mut config = Config::default();
+        config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.http.workers = 1;
+        config.cache.refresh_ms = 20;
+        change(&mut config);
+        let store = schema.store().await;
+        let province = |code: &str, name: &str| Province { code: code.to_owned(), name: name.to_owned() };
+        let facility = |code: &str, province: &str| Facility {
+            code: code.to_owned(),
+            name: format!("Trạm y tế {code}"),
+            province: province.to_owned(),
+        };
+        let provinces = [province("01", "Thành phố Hà Nội"), province("79", "Thành phố Hồ Chí Minh")];
+        let facilities = [facility("01001", "01"), facility("79001", "79"), facility("79002", "79")];
+        store.put_reference(&provinces, &facilities).await.expect("puts reference data");
+        enlist(&store, &keyring, NOW).await.expect("lists its keys");
+        let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
+        let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
+        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
+        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.serving.address()
+    }
+
+    /// Stops as the command line does: listening first, then what is behind it.
+    pub async fn stop(self) {
+        self.serving.stop().await;
+        self.app.stop().await;
+    }
+
+    /// A token's header: of facility 79001, of province 79, of the ministry and so on.
+    pub fn bearer(&self, role: Role) -> String {
+        self.bearer_of(role, "79001", "79")
+    }
+
+    /// A token's header for this facility, and this province.
+    pub fn bearer_of(&self, role: Role, facility: &str, province: &str) -> String {
+        let grant = Grant {
+            role,
+            subject: "tester".to_owned(),
+            facility: (role == Role::Facility).then(|| facility.to_owned()),
+            province: (role == Role::Province).then(|| province.to_owned()),
+            lifetime_s: 3600,
+        };
+        format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
+    }
+
+    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        Connection::open(self.address()).await.request(method, path, headers, body).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[], b"").await
+    }
+
+    /// Asks for a path as somebody with a token.
+    pub async fn get_as(&self, role: Role, path: &str) -> Answer {
+        self.request("GET", path, &[("authorization", &self.bearer(role))], b"").await
+    }
+
+    /// Sends JSON as somebody with a token.
+    pub async fn post_as(&self, role: Role, path: &str, json: &serde_json::Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("authorization", &self.bearer(role))];
+        self.request("POST", path, &headers, json.to_string().as_bytes()).await
+    }
+
+    /// The verdict on a text.
+    pub async fn verify(&self, text: &str) -> serde_json::Value {
+        let answer = self.request("POST", "/v1/verify", &[("content-type", "text/plain")], text.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    }
+
+    /// Records a dose, the `number`th of one person, and gives the whole answer.
+    pub async fn dose(&self, record_no: &str, number: u8) -> Answer {
+        self.post_as(Role::Facility, "/v1/doses", &dose(record_no, number)).await
+    }
+
+    /// Records a first dose of DESIGN's person and gives its certificate's UVCI and QR text.
+    pub async fn certificate(&self, record_no: &str) -> (Uvci, String) {
+        self.certificate_of(&dose(record_no, 1)).await
+    }
+
+    /// Records a dose at facility 79001 and gives its certificate's UVCI and QR text.
+    pub async fn certificate_of(&self, dose: &serde_json::Value) -> (Uvci, String) {
+        let answer = self.post_as(Role::Facility, "/v1/doses", dose).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let answer = answer.json();
+        let text = answer["text"].as_str().expect("a text").to_owned();
+        (answer["uvci"].as_str().and_then(|uvci| uvci.parse().ok()).expect("a UVCI"), text)
+    }
+}
+
+/// The first dose of the `n`th other person.
+pub fn dose_of(n: u32) -> serde_json::Value {
+    let mut dose = dose(&format!("P-{n}"), 1);
+    dose["person"]["identity"] = format!("{n:012}").into();
+    dose["person"]["phone"] = format!("09{n:08}").into();
+    dose
+}
+
+/// The dose of DESIGN §3; the second is given four weeks before now, so that the first is eight weeks ago.
+pub fn dose(record_no: &str, number: u8) -> serde_json::Value {
+    let given_at = if number == 1 { "2021-06-06T02:15:00Z" } else { "2021-07-04T02:15:00Z" };
+    serde_json::json!({
+        "record_no": record_no,
+        "person": {
+            "name": "Nguyễn Thị Phương Thảo", "birth": "1983-10-10", "sex": "female",
+            "phone": "0912345678", "identity": "001183012345", "ward": "00001",
+        },
+        "product": "EU/1/20/1528", "lot": "FE8405", "lot_expires_on": "2021-12-31",
+        "given_at": given_at, "number": number,
+    })
+}
+
+/// One set of secret keys for the whole run: encrypting them is slow on purpose.
+fn keyring() -> Arc<Keyring> {
+    static KEYRING: OnceLock<Arc<Keyring>> = OnceLock::new();
+    let make = || {
+        let dir: PathBuf = std::env::temp_dir().join(format!("thexanh-it-keys-{}", std::process::id()));
+        let keyring = Keyring::open_or_create(&dir, "a passphrase of the tests").expect("makes keys");
+        std::fs::remove_dir_all(&dir).expect("removes the files: the keys are in memory");
+        Arc::new(keyring)
+    };
+    Arc::clone(KEYRING.get_or_init(make))
+}
