@@ -9,7 +9,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::embedded::Embedded;
@@ -20,10 +21,10 @@ const WAIT: Duration = Duration::from_secs(5);
 /// What each connection is held to, in milliseconds.
 const LIMITS: &str = "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000";
 
-/// Whom to connect to, and whom to believe.
+/// Whom to connect to, and whom to believe; nobody where there is no TLS.
 pub(super) struct Target {
     config: tokio_postgres::Config,
-    trust: ServerTrust,
+    trust: Option<ServerTrust>,
 }
 
 /// Whose certificate a server may show. Source: libpq §34.19.1 (sslmode).
@@ -53,11 +54,16 @@ impl Target {
                 return Err(StoreError::Url(words.into()));
             }
         };
-        config.ssl_mode(verify.0);
+        // Over a Unix socket there is no TLS, whatever is asked. Source: libpq §34.1.2.
+        let local = config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_)));
+        config.ssl_mode(if local { SslMode::Disable } else { verify.0 });
         let trust = match (verify.1, root_file) {
-            (false, None) => ServerTrust::Anybody,
-            (true, None) => ServerTrust::Roots(Box::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())),
-            (_, Some(path)) => ServerTrust::Roots(Box::new(read_roots(&path)?)),
+            _ if config.get_ssl_mode() == SslMode::Disable => None,
+            (false, None) => Some(ServerTrust::Anybody),
+            (true, None) => {
+                Some(ServerTrust::Roots(Box::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())))
+            }
+            (_, Some(path)) => Some(ServerTrust::Roots(Box::new(read_roots(&path)?))),
         };
         Ok(Target { config, trust })
     }
@@ -67,7 +73,7 @@ impl Target {
         let mut config = tokio_postgres::Config::new();
         config.host_path(server.socket_dir()).port(server.port()).user(server.user()).dbname(server.database());
         config.ssl_mode(SslMode::Disable);
-        Target { config, trust: ServerTrust::Anybody }
+        Target { config, trust: None }
     }
 }
 
@@ -110,11 +116,11 @@ pub(super) fn build(target: Target, settings: &StoreSettings) -> Result<Pool, St
     let given = config.get_options().unwrap_or_default().to_owned();
     config.options(format!("{LIMITS}{schema} {given}")).application_name("thexanh");
     config.connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
-    let manager = Manager::from_config(
-        config,
-        MakeRustlsConnect::new(client_config(trust)?),
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match trust {
+        None => Manager::from_config(config, NoTls, recycling),
+        Some(trust) => Manager::from_config(config, MakeRustlsConnect::new(client_config(trust)?), recycling),
+    };
     Pool::builder(manager)
         .max_size(settings.connections)
         .runtime(Runtime::Tokio1)
@@ -201,7 +207,7 @@ mod tests {
         let target = target.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(target.config.get_hosts().len(), 2);
         assert_eq!(target.config.get_ssl_mode(), SslMode::Require);
-        assert!(matches!(target.trust, ServerTrust::Roots(_)));
+        assert!(matches!(target.trust, Some(ServerTrust::Roots(_))));
         let plain = Target::parse("host=/run/pg user=u sslmode=disable").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plain.config.get_ssl_mode(), SslMode::Disable);
         for bad in ["http://example", "postgres://u@h/db?sslmode=perhaps", "postgres://h/db?sslrootcert=/nowhere"] {
