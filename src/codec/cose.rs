@@ -17,7 +17,7 @@ const HEADER_KID: i64 = 4;
 /// A COSE_Sign1, unproved, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug)]
 pub struct CoseSign1<'a> {
-    /// The protected header as received: what was signed, never encoded again.
+    /// The protected header as received: what was signed, never encoded again. An empty map is the zero-length string.
     pub protected: &'a [u8],
     /// `alg`; `None` if absent or no integer.
     pub alg: Option<i64>,
@@ -68,6 +68,8 @@ fn parse_strictly(bytes: &[u8]) -> Result<CoseSign1<'_>, CodecError> {
             header
         }
     };
+    // RFC 9052 §3, §4.4: whichever way an empty map was sent, the zero-length string is what was signed.
+    let protected = if Reader::new(protected).item() == Ok(Item::Map(0)) { &[] } else { protected };
     let second = parse_header(&mut reader)?;
     let Item::Bytes(payload) = reader.item()? else { return Err(CodecError::Cose) };
     let Item::Bytes(signature) = reader.item()? else { return Err(CodecError::Cose) };
@@ -186,6 +188,18 @@ mod tests {
         assert_eq!((parsed.alg, parsed.kid), (Some(-7), Some(&[9][..])));
         let bytes = sign1(&[], &[], &both, PAYLOAD);
         assert_eq!(parse(&bytes).expect("well-formed").alg, Some(-8));
+    }
+
+    #[test]
+    fn an_empty_protected_map_is_signed_as_the_zero_length_string() {
+        for empty in [&[][..], &[0xA0], &[0xB8, 0x00]] {
+            let bytes = sign1(&[], empty, KID, PAYLOAD);
+            let mut tbs = Vec::new();
+            parse(&bytes).expect("well-formed").write_tbs(&mut tbs);
+            // ["Signature1", h'', h'', h'CAFE']
+            assert_eq!(tbs, b"\x84\x6aSignature1\x40\x40\x42\xca\xfe", "{empty:02x?}");
+        }
+        assert!(parse(&sign1(&[], &[0xA0, 0x00], KID, PAYLOAD)).is_err(), "trailing byte behind the empty map");
     }
 
     #[test]
