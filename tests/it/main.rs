@@ -4,6 +4,7 @@
 
 mod app;
 mod client;
+mod corpora;
 mod embedded;
 mod harness;
 mod http_access;

@@ -1,0 +1,64 @@
+//! The public corpora, one file each: vectors of others, found by `VECTORS_DIR` and never copied into this repository.
+
+mod base45;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use serde_json::Value;
+
+/// Where the corpora lie: `VECTORS_DIR`, else beside this checkout.
+fn vectors_dir() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors");
+    std::env::var_os("VECTORS_DIR").map_or_else(beside, PathBuf::from)
+}
+
+/// The directory of one corpus; `None`, said once and aloud, where there are no corpora at all.
+///
+/// One that is missing among others is a failure: a test that quietly ran nothing would look like one that passed.
+pub fn corpus(name: &str) -> Option<PathBuf> {
+    let vectors = vectors_dir();
+    if !vectors.is_dir() {
+        say_that_nothing_was_run();
+        return None;
+    }
+    let dir = vectors.join(name);
+    assert!(dir.is_dir(), "VECTORS_DIR holds corpora, but not {name}");
+    Some(dir)
+}
+
+fn say_that_nothing_was_run() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        // Not eprintln!, which the harness keeps to itself when a test passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n*** The public corpora were NOT run: set VECTORS_DIR to the directory that holds dgc-testdata, Wycheproof, CCTV, \
+             ed25519-speccheck, the cose-wg examples, the Base45 cases of RFC 9285 and others, the not-well-formed CBOR and \
+             the Vietnamese DCC ***"
+        );
+    });
+}
+
+/// A JSON file of a corpus.
+pub fn json(path: &Path) -> Value {
+    let text = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The elements of a JSON array.
+pub fn array(value: &Value) -> &[Value] {
+    value.as_array().expect("an array in the corpus's format")
+}
+
+/// A JSON text.
+pub fn text(value: &Value) -> &str {
+    value.as_str().expect("a text in the corpus's format")
+}
+
+/// The bytes of a JSON text in hexadecimal digits.
+pub fn bytes(value: &Value) -> Vec<u8> {
+    hex::decode(text(value)).expect("hexadecimal digits in the corpus's format")
+}
