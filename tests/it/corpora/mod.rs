@@ -1,6 +1,7 @@
 //! The public corpora, one file each: vectors of others, found by `VECTORS_DIR` and never copied into this repository.
 
 mod base45;
+mod cbor;
 
 use std::fs;
 use std::io::Write as _;
