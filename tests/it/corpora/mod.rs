@@ -2,6 +2,7 @@
 
 mod base45;
 mod cbor;
+mod wycheproof;
 
 use std::fs;
 use std::io::Write as _;
