@@ -2,6 +2,7 @@
 
 mod base45;
 mod cbor;
+mod ed25519_edges;
 mod wycheproof;
 
 use std::fs;
