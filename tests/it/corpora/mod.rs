@@ -2,6 +2,7 @@
 
 mod base45;
 mod cbor;
+mod cose_wg;
 mod ed25519_edges;
 mod wycheproof;
 
