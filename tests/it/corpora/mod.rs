@@ -3,6 +3,7 @@
 mod base45;
 mod cbor;
 mod cose_wg;
+mod dcc_vn;
 mod ed25519_edges;
 mod wycheproof;
 
