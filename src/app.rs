@@ -21,7 +21,7 @@ pub use engine::Engine;
 pub use pictures::Picture;
 use pictures::Pictures;
 pub use tallies::{REASONS, Tallies};
-pub use verdict::Verdict;
+pub use verdict::{Outcome, Verdict};
 
 use crate::certificate::{Dose, Product, Profile, Statement, UnixSeconds, Uvci};
 use crate::clock::Clock;

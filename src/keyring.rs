@@ -94,7 +94,7 @@ impl Keyring {
     ///
     /// `passphrase`: opens every file. Errors: all of [`KeyringError`] but `NoSigningKey`.
     pub fn open_or_create(dir: &Path, passphrase: &str) -> Result<Keyring, KeyringError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
+        make_private_dir(dir)?;
         let mut issuer_files = issuer_files(dir)?;
         let (token, data) = (dir.join("token.pem"), dir.join("data.pem"));
         if issuer_files.is_empty() && !token.exists() && !data.exists() {
@@ -171,11 +171,19 @@ pub fn add_issuer(dir: &Path, passphrase: &str, algorithm: Algorithm) -> Result<
 /// Errors: [`KeyringError::Io`], also when the file exists.
 pub fn new_passphrase_file(path: &Path) -> Result<Zeroizing<String>, KeyringError> {
     if let Some(dir) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))?;
+        make_private_dir(dir)?;
     }
     let passphrase: String = random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     write_secret(path, passphrase.as_bytes())?;
     Ok(Zeroizing::new(passphrase))
+}
+
+/// Makes `dir` for its owner alone; the directories above it, which hold more than secrets, as the system makes them.
+fn make_private_dir(dir: &Path) -> Result<(), KeyringError> {
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(io(parent))?;
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))
 }
 
 fn issuer_files(dir: &Path) -> Result<Vec<PathBuf>, KeyringError> {

@@ -17,6 +17,7 @@ pub mod verify;
 
 // The edges: they fetch, store and speak. They may use the core; the core never uses them.
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;

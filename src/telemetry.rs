@@ -1,5 +1,6 @@
 //! Log lines and metrics: where they go and what they look like. What is in them is the business of those who write them.
 
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -33,7 +34,7 @@ impl TelemetryError {
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&log.filter).map_err(|_| TelemetryError::Filter)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let builder = builder.with_span_events(FmtSpan::NONE);
+    let builder = builder.with_span_events(FmtSpan::NONE).with_ansi(std::io::stderr().is_terminal());
     match log.format {
         LogFormat::Plain => builder.compact().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

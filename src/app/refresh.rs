@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
-use super::{App, StartError};
+use super::{App, Engine, StartError};
 use crate::revocation;
-use crate::store::IssuerKeyRow;
+use crate::store::{IssuerKeyRow, Store};
 use crate::trust::TrustList;
 
 /// Revocations read at a time: a node that starts reads all of them.
@@ -16,35 +17,44 @@ const PAGE: i64 = 10_000;
 /// How often histograms are folded, so that they stay small.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-impl App {
-    /// Reads what is new: gives versions to revocations that have none, then takes over revocations and keys.
-    pub async fn refresh(&self) -> Result<(), StartError> {
-        // Another node may hold the lease: then it gives the versions, and we read them.
-        self.store.sequence_revocations(self.node).await?;
-        self.take_revocations().await?;
-        if self.store.trust_version().await? != self.engine.trust().version() || self.engine.trust().all().is_empty() {
-            self.take_keys().await?;
+impl Engine {
+    /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
+    ///
+    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them.
+    pub async fn refresh(&self, store: &Store, node: Uuid) -> Result<(), StartError> {
+        store.sequence_revocations(node).await?;
+        self.take_revocations(store).await?;
+        if store.trust_version().await? != self.trust().version() || self.trust().all().is_empty() {
+            self.take_keys(store).await?;
         }
-        self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
     }
 
-    async fn take_revocations(&self) -> Result<(), StartError> {
+    async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
         loop {
-            let page = self.store.revocations_after(self.engine.revoked().version(), PAGE).await?;
+            let page = store.revocations_after(self.revoked().version(), PAGE).await?;
             let Some((version, _)) = page.last() else { return Ok(()) };
             let entries: Vec<_> = page.iter().map(|(_, uvci)| revocation::entry(&uvci.to_string())).collect();
-            self.engine.add_revocations(Some(*version), &entries);
+            self.add_revocations(Some(*version), &entries);
             if page.len() < PAGE as usize {
                 return Ok(());
             }
         }
     }
 
-    async fn take_keys(&self) -> Result<(), StartError> {
-        let (version, rows) = self.store.issuer_keys().await?;
+    async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
+        let (version, rows) = store.issuer_keys().await?;
         let keys = rows.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
-        self.engine.set_trust(TrustList::new(version, keys)?);
+        self.set_trust(TrustList::new(version, keys)?);
+        Ok(())
+    }
+}
+
+impl App {
+    /// Brings the snapshots up to what the database holds.
+    pub async fn refresh(&self) -> Result<(), StartError> {
+        self.engine.refresh(&self.store, self.node).await?;
+        self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
     }
 

@@ -72,46 +72,46 @@ pub struct AsOf {
 pub struct Facts {
     /// Names the certificate for ever.
     #[schema(example = "URN:UVCI:01:VN:FFFE3D31FABD035899134A9D3BAE9BCF")]
-    uvci: String,
+    pub uvci: String,
     /// The holder's name, family name first.
     #[schema(example = "Nguyễn Thị Phương Thảo")]
-    name: String,
+    pub name: String,
     /// `YYYY`, `YYYY-MM` or `YYYY-MM-DD`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "1983-10-10")]
-    birth: Option<String>,
+    pub birth: Option<String>,
     /// Which dose of the course.
     #[serde(skip_serializing_if = "Option::is_none")]
-    dose: Option<u8>,
+    pub dose: Option<u8>,
     /// How many doses the course has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    series: Option<u8>,
+    pub series: Option<u8>,
     /// The product's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "EU/1/20/1528")]
-    product: Option<String>,
+    pub product: Option<String>,
     /// The day of the dose.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2021-08-01")]
-    given_on: Option<String>,
+    pub given_on: Option<String>,
     /// When the sample of a test was taken, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sampled_at: Option<i64>,
+    pub sampled_at: Option<i64>,
     /// The day of a recovery's first positive test.
     #[serde(skip_serializing_if = "Option::is_none")]
-    positive_on: Option<String>,
+    pub positive_on: Option<String>,
     /// The first day of a recovery's validity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    valid_from: Option<String>,
+    pub valid_from: Option<String>,
     /// The last day of a recovery's validity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    valid_until: Option<String>,
+    pub valid_until: Option<String>,
     /// The country of the key that signed it.
     #[schema(example = "VN")]
-    issuer: String,
+    pub issuer: String,
     /// The last second of the certificate, since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
+    pub expires_at: Option<i64>,
 }
 
 impl Facts {
@@ -202,6 +202,11 @@ impl Verdict {
     /// Why not; `None` if it is accepted.
     pub fn reason(&self) -> Option<&'static str> {
         self.reason
+    }
+
+    /// The facts that were signed; `None` if it is not accepted.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.certificate.as_deref()
     }
 
     /// The colour to show.

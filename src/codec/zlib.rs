@@ -85,6 +85,6 @@ mod tests {
         }
         assert_eq!(inflate(&[&whole[..], b"x"].concat()), Err(CodecError::Zlib));
         assert_eq!(inflate(b"no zlib at all"), Err(CodecError::Zlib));
-        assert_eq!(inflate(&whole).is_ok(), true, "the state is reset after a failure");
+        assert!(inflate(&whole).is_ok(), "the state is reset after a failure");
     }
 }

@@ -11,7 +11,7 @@ use coset::iana::{Algorithm as CoseAlgorithm, EllipticCurve};
 use coset::{CborSerializable as _, CoseKeyBuilder, CoseKeySet, Label};
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::{Decode as _, asn1::UintRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -19,11 +19,11 @@ use super::problem::{Problem, ProblemDocument};
 use super::published::Published;
 use crate::app::App;
 use crate::certificate::UnixSeconds;
-use crate::keys::Algorithm;
-use crate::trust::{TrustList, TrustedKey};
+use crate::keys::{Algorithm, KeyError, PublicKey};
+use crate::trust::{TrustList, TrustedKey, Usages};
 
 /// The public keys that certificates are accepted under.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct TrustListDocument {
     /// Goes up with every change.
     version: u64,
@@ -36,7 +36,7 @@ pub struct TrustListDocument {
 }
 
 /// One public key. Times are seconds since 1970 and absent where there is no bound.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct TrustedKeyDocument {
     /// A hint that narrows the search, in standard base64; may collide.
     #[schema(example = "LPCGKdiZxq8=")]
@@ -45,32 +45,72 @@ pub struct TrustedKeyDocument {
     #[schema(example = "VN")]
     country: String,
     /// `EdDSA`, `ES256` or `PS256`. The key decides, never the header.
-    #[schema(value_type = String, example = "EdDSA")]
-    algorithm: &'static str,
+    #[schema(example = "EdDSA")]
+    algorithm: String,
     /// Whether it may sign the compact profile.
     national: bool,
     /// The DER SubjectPublicKeyInfo in standard base64.
     public_key: String,
     /// `vaccination`, `test`, `recovery`.
-    #[schema(value_type = Vec<String>)]
-    usages: Vec<&'static str>,
+    usages: Vec<String>,
     /// Whether it is this registry's.
     own: bool,
     /// Certificates of its with an earlier `iat` are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     signs_from: Option<i64>,
     /// Certificates of its with a later `iat` are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     signs_until: Option<i64>,
     /// The first second of its trust.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     trusted_from: Option<i64>,
     /// The last second of its trust.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     trusted_until: Option<i64>,
     /// When it was withdrawn: all that it signed falls.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     withdrawn_at: Option<i64>,
+}
+
+/// Why a document is no trust list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// A kid or a public key is not base64, or a kid not 8 bytes.
+    #[error("a kid or a public key in it is not written as it should be")]
+    Malformed,
+    /// A public key cannot be used.
+    #[error("a key in it cannot be used: {0}")]
+    Key(#[from] KeyError),
+}
+
+impl TryFrom<TrustListDocument> for TrustList {
+    type Error = DocumentError;
+
+    fn try_from(document: TrustListDocument) -> Result<TrustList, DocumentError> {
+        let keys = document.keys.into_iter().map(TrustedKey::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(TrustList::new(document.version, keys)?)
+    }
+}
+
+impl TryFrom<TrustedKeyDocument> for TrustedKey {
+    type Error = DocumentError;
+
+    fn try_from(document: TrustedKeyDocument) -> Result<TrustedKey, DocumentError> {
+        let spki_der = BASE64_STANDARD.decode(&document.public_key).map_err(|_| DocumentError::Malformed)?;
+        Ok(TrustedKey {
+            key: PublicKey::from_spki_der(&spki_der)?,
+            kid: document.kid.parse().map_err(|_| DocumentError::Malformed)?,
+            country: document.country,
+            national: document.national,
+            usages: Usages::from_words(document.usages.iter().map(String::as_str)),
+            own: document.own,
+            signs_from: document.signs_from.map(UnixSeconds),
+            signs_until: document.signs_until.map(UnixSeconds),
+            trusted_from: document.trusted_from.map(UnixSeconds),
+            trusted_until: document.trusted_until.map(UnixSeconds),
+            withdrawn_at: document.withdrawn_at.map(UnixSeconds),
+        })
+    }
 }
 
 /// The trust list in its three forms, made once a version. Mounted with the routes.
@@ -153,10 +193,10 @@ fn describe(key: &TrustedKey) -> TrustedKeyDocument {
     TrustedKeyDocument {
         kid: key.kid.to_string(),
         country: key.country.clone(),
-        algorithm: key.key.algorithm().as_str(),
+        algorithm: key.key.algorithm().as_str().to_owned(),
         national: key.national,
         public_key: BASE64_STANDARD.encode(key.key.spki_der()),
-        usages: key.usages.words(),
+        usages: key.usages.words().into_iter().map(str::to_owned).collect(),
         own: key.own,
         signs_from: key.signs_from.map(|at| at.0),
         signs_until: key.signs_until.map(|at| at.0),

@@ -5,6 +5,7 @@ pub mod doses;
 mod matching;
 mod plan;
 mod record;
+pub mod reference;
 
 pub use doses::{DoseError, Recorded, Recorder};
 pub use record::{DoseRecord, PersonRecord};

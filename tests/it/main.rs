@@ -1,6 +1,10 @@
 //! Every integration test, in one binary.
 
 #![allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, as it should")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment where the corpora and the database are"
+)]
 
 mod app;
 mod client;

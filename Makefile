@@ -1,0 +1,40 @@
+# What there is to do. On a new machine with Rust and make, `make demo` and `make test` need nothing else.
+
+CARGO_FLAGS ?= --locked
+DEMO_ARGS ?=
+INTEROP := target/interop
+
+.PHONY: demo build test bench loadtest check vectors
+
+demo: build  ## The whole service at work, then serving on 127.0.0.1:8080; DEMO_ARGS=--once stops after the verification
+	target/release/thexanh demo $(DEMO_ARGS)
+
+build:
+	.ci/need initdb
+	cargo build --release $(CARGO_FLAGS)
+
+test: $(INTEROP)/ready
+	.ci/need initdb zbarimg pdftotext openssl
+	INTEROP_PYTHON=$(INTEROP)/bin/python cargo test --workspace $(CARGO_FLAGS)
+
+# An independent implementation for the tests: other people's CBOR and cryptography, in another language.
+$(INTEROP)/ready: tests/interop/requirements.txt
+	.ci/need venv
+	python3 -m venv --clear $(INTEROP)
+	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench:  ## Ends with one line a path: figure: <name> <value> <unit> <ratio>x <against>
+	cargo bench $(CARGO_FLAGS)
+
+loadtest: build
+	cargo run --release $(CARGO_FLAGS) -p loadtest
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(CARGO_FLAGS) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items $(CARGO_FLAGS)
+	.ci/deny
+
+vectors:  ## Makes tests/vectors anew: the same bytes every time
+	cargo run $(CARGO_FLAGS) --example vectors

@@ -1,0 +1,132 @@
+//! What commands share: the settings, the secret keys behind their passphrase, the database, and how answers are printed.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::Failure;
+use crate::app::{App, enlist};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::auth::TokenKey;
+use crate::keyring::Keyring;
+use crate::registration::reference;
+use crate::store::{Store, StoreSettings};
+
+/// What a command works with.
+pub(super) struct Context {
+    pub config: Config,
+    pub clock: Clock,
+    json: bool,
+}
+
+impl Context {
+    pub fn new(config: Config, json: bool) -> Context {
+        Context { config, clock: Clock::system(), json }
+    }
+
+    /// Whether answers are printed as JSON.
+    pub fn is_for_machines(&self) -> bool {
+        self.json
+    }
+
+    /// Prints an answer: `plain` for people, or `value` for machines. A reader that has gone away is no error.
+    pub fn say(&self, plain: impl Display, value: &impl Serialize) {
+        let mut out = std::io::stdout().lock();
+        let _ = match self.json {
+            true => writeln!(out, "{}", serde_json::to_string(value).unwrap_or_default()),
+            false => writeln!(out, "{plain}"),
+        };
+    }
+
+    /// Prints what only people want to read.
+    pub fn tell(&self, plain: impl Display) {
+        if !self.json {
+            let _ = writeln!(std::io::stdout().lock(), "{plain}");
+        }
+    }
+
+    /// Where the demo leaves the passphrase of the keys that it made.
+    pub fn demo_passphrase_file(&self) -> PathBuf {
+        self.config.keys_dir().join("passphrase")
+    }
+
+    /// The secret keys; new ones on the first run.
+    pub fn keyring(&self) -> Result<Keyring, Failure> {
+        Ok(Keyring::open_or_create(&self.config.keys_dir(), &self.passphrase()?)?)
+    }
+
+    /// The passphrase: from the file of the settings, else from the demo's, else asked for.
+    pub fn passphrase(&self) -> Result<Zeroizing<String>, Failure> {
+        let demo = Some(self.demo_passphrase_file()).filter(|path| path.exists());
+        if let Some(path) = self.config.keys.passphrase_file.clone().or(demo) {
+            let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| {
+                let text = format!("cannot read the passphrase in {}: {error}; make it readable", path.display());
+                Failure::environment("passphrase_unreadable", text)
+            })?;
+            let line = text.lines().next().unwrap_or_default();
+            return check_passphrase(Zeroizing::new(line.to_owned()));
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::environment(
+                "passphrase_missing",
+                "the secret keys need a passphrase; put it into a file and name that in keys.passphrase_file, or run this on a terminal",
+            ));
+        }
+        let ask = |prompt: &str| match rpassword::prompt_password(prompt) {
+            Ok(text) => check_passphrase(Zeroizing::new(text)),
+            Err(error) => Err(Failure::environment("passphrase_missing", format!("cannot ask: {error}"))),
+        };
+        if self.config.keys_dir().join("data.pem").exists() {
+            return ask("Passphrase of the secret keys: ");
+        }
+        let first = ask("Choose a passphrase for the new secret keys: ")?;
+        match ask("Once more: ")? == first {
+            true => Ok(first),
+            false => Err(Failure::usage("the two passphrases differ; start again")),
+        }
+    }
+
+    /// The database, with its schema and reference data up to date.
+    pub async fn store(&self) -> Result<Store, Failure> {
+        let store = Store::open(&StoreSettings {
+            url: self.config.database.url.as_ref().map(|url| url.reveal().to_owned()),
+            data_dir: self.config.data.clone(),
+            connections: self.config.database.connections,
+            schema: None,
+        })
+        .await?;
+        if let Some(moved) = store.embedded().and_then(|server| server.moved_to()) {
+            tracing::info!(cluster = %moved.display(), "the database server's user cannot reach the data directory; its files are here");
+        }
+        store.migrate().await?;
+        store.put_reference(&reference::provinces(), &[]).await?;
+        Ok(store)
+    }
+
+    /// The running service on `store`, and the key of its bearer tokens. Lists the keys of a first run.
+    pub async fn start(&self, store: Store, keyring: Keyring) -> Result<(Arc<App>, Arc<TokenKey>), Failure> {
+        enlist(&store, &keyring, self.clock.now()).await?;
+        let tokens = Arc::new(self.token_key(&keyring)?);
+        let app = App::start(self.config.clone(), self.clock.clone(), store, Arc::new(keyring)).await?;
+        Ok((app, tokens))
+    }
+
+    /// The key of the bearer tokens.
+    pub fn token_key(&self, keyring: &Keyring) -> Result<TokenKey, Failure> {
+        let key = TokenKey::from_pkcs8(keyring.token_pkcs8(), &self.config.tokens);
+        key.map_err(|error| Failure::environment("token_key", error.to_string()))
+    }
+}
+
+fn check_passphrase(passphrase: Zeroizing<String>) -> Result<Zeroizing<String>, Failure> {
+    match passphrase.is_empty() {
+        true => Err(Failure::environment("passphrase_empty", "the passphrase is empty; choose one that is not")),
+        false => Ok(passphrase),
+    }
+}
