@@ -156,6 +156,9 @@ impl App {
         if let Some(task) = task {
             let _ = task.await;
         }
+        if let Err(error) = self.store.stop_sequencing(self.node).await {
+            tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
+        }
     }
 
     /// The verdict on a QR text as scanned, as of now.

@@ -34,7 +34,11 @@ impl Verify {
         let engine = Engine::new(context.clock.clone(), 1);
         match &self.trust {
             Some(path) => engine.set_trust(trust_list(path)?),
-            None => engine.refresh(&context.store().await?, Uuid::new_v4()).await?,
+            None => {
+                let (store, node) = (context.store().await?, Uuid::new_v4());
+                engine.refresh(&store, node).await?;
+                store.stop_sequencing(node).await?;
+            }
         }
         let mut all = true;
         let mut judge = |text: &str| {

@@ -43,6 +43,11 @@ impl Store {
         self.transact(&Sequence(node)).await
     }
 
+    /// Lets another node give versions at once, rather than after the lease's end: what a process does that stops.
+    pub async fn stop_sequencing(&self, node: Uuid) -> Result<(), StoreError> {
+        self.give_lease_back(SEQUENCER, node).await
+    }
+
     /// Up to `limit` revocations after `version`, in order, with their versions.
     pub async fn revocations_after(&self, version: u64, limit: i64) -> Result<Vec<(u64, Uvci)>, StoreError> {
         let client = self.client().await?;

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod cli;
 mod client;
 mod corpora;
 mod embedded;
@@ -19,5 +20,7 @@ mod http_problems;
 mod http_public;
 mod http_server;
 mod http_verify;
+mod interop;
+mod layering;
 mod store;
 mod texts;

@@ -1,0 +1,62 @@
+//! An implementation in another language verifies what we issue, from the trust list alone.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::app::TestApp;
+use thexanh::http::access::Role;
+
+/// The answers of tests/interop/verify.py to `texts`.
+fn verify(trust_list: &[u8], texts: &[&str]) -> Vec<Value> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let python = std::env::var("INTEROP_PYTHON").unwrap_or_else(|_| "target/interop/bin/python".to_owned());
+    let file = std::env::temp_dir().join(format!("thexanh-it-trust-{}.json", std::process::id()));
+    std::fs::write(&file, trust_list).expect("writes");
+    let child = Command::new(std::path::Path::new(root).join(python))
+        .arg("tests/interop/verify.py")
+        .arg(&file)
+        .current_dir(root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("the Python of the tests: `make test` installs it");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(texts.join("\n").as_bytes()).expect("hands over the texts");
+    drop(input);
+    let output = child.wait_with_output().expect("ends");
+    assert!(output.status.success(), "verify.py failed");
+    std::fs::remove_file(file).expect("removes");
+    let lines = String::from_utf8(output.stdout).expect("text");
+    lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_verifies_a_compact_and_an_hc1_text_from_the_trust_list_alone() {
+    let app = TestApp::start().await;
+    let (uvci, compact) = app.certificate("R-1").await;
+    let hc1 = app.get_as(Role::Facility, &format!("/v1/certificates/{uvci}.txt?profile=hc1")).await;
+    let hc1 = hc1.text().to_owned();
+    assert!(compact.starts_with("VN1:") && hc1.starts_with("HC1:"));
+    // The same certificate under somebody else's signature: base45 of the last two bytes, changed.
+    let forged = compact.strip_suffix(&compact[compact.len() - 3..]).map(|text| format!("{text}000")).expect("long");
+    let trust = app.get("/v1/trust-list").await.body;
+    let answers = verify(&trust, &[&compact, &hc1, &forged]);
+    assert_eq!(answers.len(), 3);
+    for answer in &answers[..2] {
+        assert_eq!(answer["accepted"], true, "{answer}");
+        let claims = &answer["claims"];
+        assert_eq!(claims["iss"], "VN");
+        assert_eq!(claims["uvci"], uvci.to_string());
+        assert_eq!(claims["name"], "Nguyễn Thị Phương Thảo");
+        assert_eq!((&claims["dose"], &claims["series"]), (&1.into(), &2.into()));
+        assert_eq!(claims["iat"], app.clock.now().0);
+    }
+    assert_eq!(answers[0]["claims"]["given_on_day"], 18_784, "2021-06-06");
+    assert_eq!(answers[1]["claims"]["given_on"], "2021-06-06");
+    assert_eq!(answers[1]["claims"]["product"], "EU/1/20/1528");
+    assert_eq!(answers[0]["claims"]["exp"], answers[1]["claims"]["exp"]);
+    assert_eq!(answers[2]["accepted"], false);
+    app.stop().await;
+}
