@@ -123,7 +123,9 @@ fn decode_name(value: &mut Reader<'_>) -> Result<String, CodecError> {
 fn decode_birth(value: &mut Reader<'_>) -> Result<BirthDate, CodecError> {
     let text = date_text(value)?;
     let text = text.split_once('T').map_or(text, |(day, _)| day); // some issuers write an instant
-    text.parse().map_err(|_| CodecError::Claims)
+    // The schema's pattern admits 00 for a month or a day, and issuers write it where nobody knows.
+    let known = if matches!(text.len(), 7 | 10) { text.trim_end_matches("-00") } else { text };
+    known.parse().map_err(|_| CodecError::Claims)
 }
 
 /// A text, or a text tagged 0 as CBOR's date type.
@@ -280,5 +282,25 @@ fn split_matching_key(name: &PersonName) -> (&str, Option<&str>) {
     match (key.get(..family_len), key.get(family_len + 1..)) {
         (Some(family), Some(given)) if !family.is_empty() => (family, Some(given)),
         _ => (key, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_or_day_of_00_is_not_known() {
+        let birth = |dob: &str| {
+            let mut bytes = Vec::new();
+            ciborium::into_writer(dob, &mut bytes).expect("a vector takes all");
+            decode_birth(&mut Reader::new(&bytes)).map(|birth| birth.to_string())
+        };
+        for (dob, known) in [("1963-00", "1963"), ("1963-00-00", "1963"), ("1963-02-00", "1963-02"), ("1963", "1963")] {
+            assert_eq!(birth(dob).as_deref(), Ok(known), "{dob}");
+        }
+        for dob in ["1963-00-02", "1963-00-00-00", "-00", "-00-00", "1863-00"] {
+            assert_eq!(birth(dob), Err(CodecError::Claims), "{dob}");
+        }
     }
 }

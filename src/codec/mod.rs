@@ -9,6 +9,7 @@ pub mod cwt;
 mod dcc;
 
 pub mod qr;
+pub mod x509;
 pub mod zlib;
 
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ mod base45;
 mod cbor;
 mod cose_wg;
 mod dcc_vn;
+mod dgc_testdata;
 mod ed25519_edges;
 mod wycheproof;
 
