@@ -1,0 +1,284 @@
+//! What the benches share: a key for each profile, those who trust them, and some hundred ordinary two-dose certificates.
+//!
+//! Seed and clock are fixed; only the ES256 signatures differ from run to run, for the library signs with randomness. Benches
+//! go round all certificates, so that neither a cache nor the branch predictor knows the next one by heart.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput};
+use thexanh::app::engine::Engine;
+use thexanh::app::verdict::Outcome;
+use thexanh::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
+use thexanh::clock::Clock;
+use thexanh::codec::{self, CodecError, cose};
+use thexanh::issue::{Subject, issue};
+use thexanh::keys::{IssuerKey, Kid, PublicKey};
+use thexanh::name::PersonName;
+use thexanh::policy::{self, Rules};
+use thexanh::revocation::{self, RevocationSet};
+use thexanh::trust::{TrustList, TrustedKey, Usages};
+use thexanh::verify::{Signed, check_signature};
+
+/// When the benches take place: 2021-12-20T11:33:20Z.
+pub const NOW: UnixSeconds = UnixSeconds(1_640_000_000);
+
+/// How many certificates there are of each profile: their texts and proofs fit a core's own cache, as a scanner's queue does.
+const CERTIFICATES: usize = 512;
+
+/// How many others are revoked: more than a core's cache holds, so that the look-up is paid for.
+const REVOKED: u64 = 100_000;
+
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Measures one whole path: each variant is asked for the verdict on certificate 0, 1, 2 and so on.
+pub fn chain(criterion: &mut Criterion, variants: &[(&str, &dyn Fn(usize) -> bool)]) {
+    let mut group = criterion.benchmark_group("chain");
+    group.throughput(Throughput::Elements(1));
+    for (variant, accepts) in variants {
+        group.bench_function(*variant, |bencher| {
+            let mut serials = 0..;
+            bencher.iter(|| serials.next().map(accepts));
+        });
+    }
+    group.finish();
+}
+
+/// Goes round `items` for ever, one a call.
+pub fn round<'a, T>(items: &'a [T]) -> impl FnMut() -> &'a T {
+    let mut items = items.iter().cycle();
+    move || items.next().expect("fixtures are not empty")
+}
+
+/// The mean length of `items` in bytes, for a throughput.
+pub fn mean_len<T: AsRef<[u8]>>(items: &[T]) -> u64 {
+    (items.iter().map(|item| item.as_ref().len()).sum::<usize>() / items.len()) as u64
+}
+
+/// One person with a course of two.
+pub struct Holder {
+    pub uvci: Uvci,
+    pub name: PersonName,
+    pub birth: BirthDate,
+    pub dose: Dose,
+}
+
+impl Holder {
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { uvci: self.uvci, name: &self.name, birth: self.birth, dose: &self.dose }
+    }
+}
+
+/// Holders, their certificates in both profiles, and what is needed to verify them, ours and the peer's.
+pub struct Fixtures {
+    pub ed25519: IssuerKey,
+    pub p256: IssuerKey,
+    pub holders: Vec<Holder>,
+    /// `VN1:` texts, one a holder.
+    pub compact: Vec<String>,
+    /// `HC1:` texts, one a holder.
+    pub hc1: Vec<String>,
+    /// The proofs of `compact`.
+    pub signed: Vec<Signed>,
+    pub trust: TrustList,
+    pub revoked: RevocationSet,
+    pub rules: Rules,
+    /// The ES256 key in the list of the `dgc` crate.
+    pub dgc_trust: dgc::TrustList,
+}
+
+impl Fixtures {
+    /// Makes everything, and makes sure that we accept each text and that the peer accepts the ones it can read.
+    pub fn new() -> Fixtures {
+        let mut random = Random(SEED);
+        let (ed25519, p256) = (ed25519_key(), p256_key());
+        let holders: Vec<Holder> = (0..CERTIFICATES).map(|_| random.holder()).collect();
+        let texts = |profile, key| -> Vec<String> { holders.iter().map(|holder| text(holder, profile, key)).collect() };
+        let (compact, hc1) = (texts(Profile::Compact, &ed25519), texts(Profile::Hc1, &p256));
+        let trust = trust_list([&ed25519, &p256]);
+        let proof = |text: &String| check_signature(text, &trust).expect("signed by a trusted key");
+        let signed = compact.iter().map(proof).collect();
+        let revoked = (0..REVOKED).map(|i| revocation::entry(&random.uvci(i).to_string()));
+        let revoked = RevocationSet::new(1, revoked);
+        let mut dgc_trust = dgc::TrustList::new();
+        let point = p256.spki_der().last_chunk::<65>().expect("the point ends the SubjectPublicKeyInfo");
+        dgc_trust.add(&p256.kid().0, point.to_vec());
+        let rules = Rules::default();
+        let all = Fixtures { ed25519, p256, holders, compact, hc1, signed, trust, revoked, rules, dgc_trust };
+        for at in 0..CERTIFICATES {
+            assert!(all.one(at) && all.es256(at) && all.dgc(at) && all.all_but_signature(at) && all.dgc_decode(at));
+        }
+        all
+    }
+
+    fn accepts(&self, text: &str) -> bool {
+        check_signature(text, &self.trust).is_ok_and(|signed| signed.accept(&self.revoked, &self.rules, NOW).is_ok())
+    }
+
+    /// From a compact text to a `Verified`. The core keeps nothing, so each text is as one never seen before.
+    pub fn one(&self, at: usize) -> bool {
+        self.accepts(pick(&self.compact, at).as_str())
+    }
+
+    /// From an HC1 text to a `Verified`.
+    pub fn es256(&self, at: usize) -> bool {
+        self.accepts(pick(&self.hc1, at).as_str())
+    }
+
+    /// The peer's whole chain on an HC1 text: decoded and its signature checked, with no period, revocation or rule asked for.
+    pub fn dgc(&self, at: usize) -> bool {
+        dgc::validate(pick(&self.hc1, at).as_str(), &self.dgc_trust).is_ok_and(|(_, signature)| signature.is_valid())
+    }
+
+    /// The peer's chain without the signature.
+    pub fn dgc_decode(&self, at: usize) -> bool {
+        dgc::decode(pick(&self.hc1, at).as_str()).is_ok()
+    }
+
+    /// What `check_signature` and `accept` do on a compact text except [`PublicKey::verifies`], by the same functions.
+    ///
+    /// Nothing but a checked signature makes a `Signed`, and no switch turns the check off for a bench; so what stands around
+    /// the check in `verify.rs` is called here in its order, and `accept` is asked of a proof made before.
+    pub fn all_but_signature(&self, at: usize) -> bool {
+        let decoded = codec::with_cose(pick(&self.compact, at).as_str(), |profile, bytes| {
+            let sign1 = cose::parse(bytes)?;
+            let certificate = codec::decode_claims(profile, sign1.payload)?;
+            let kid = sign1.kid.and_then(|kid| kid.try_into().ok()).map(Kid).ok_or(CodecError::Cose)?;
+            let called_so = |key: &&Arc<TrustedKey>| sign1.alg.is_some_and(|alg| key.key.algorithm().is_called(alg));
+            let key = self.trust.keys(&kid).iter().find(called_so).ok_or(CodecError::Cose)?;
+            let mut tbs = Vec::with_capacity(sign1.protected.len() + sign1.payload.len() + 32);
+            sign1.write_tbs(&mut tbs);
+            black_box(&tbs);
+            let entry = revocation::entry(&certificate.uvci);
+            Ok::<_, CodecError>((certificate, Arc::clone(key), entry))
+        });
+        let accepted = pick(&self.signed, at).accept(&self.revoked, &self.rules, NOW).is_ok();
+        black_box(decoded).is_ok() && accepted
+    }
+
+    /// An engine that has seen each compact text twice, and so keeps its proof.
+    pub fn warm_engine(&self) -> Engine {
+        let engine = Engine::new(Clock::fixed(NOW), 64);
+        engine.set_trust(trust_list([&self.ed25519, &self.p256]));
+        (0..2).for_each(|_| self.compact.iter().for_each(|text| drop(engine.verify(text))));
+        assert!(self.compact.iter().all(|text| engine.verify_known(text).is_some()), "every proof is kept");
+        engine
+    }
+
+    /// A verdict by `engine`, made by [`Fixtures::warm_engine`], on a text that it has proved before.
+    pub fn cached(&self, engine: &Engine, at: usize) -> bool {
+        engine.verify(pick(&self.compact, at).as_str()).outcome() == Outcome::Accepted
+    }
+
+    /// The COSE_Sign1 of each text of `profile`.
+    pub fn coses(&self, profile: Profile) -> Vec<Vec<u8>> {
+        let texts = match profile {
+            Profile::Compact => &self.compact,
+            Profile::Hc1 => &self.hc1,
+        };
+        let cose = |text: &String| codec::with_cose(text, |_, bytes| Ok::<_, CodecError>(bytes.to_vec()));
+        texts.iter().map(|text| cose(text).expect("our own text")).collect()
+    }
+
+    /// What was signed and the signature, for each text of `profile`.
+    pub fn signatures(&self, profile: Profile) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let parts = |cose: &Vec<u8>| {
+            let sign1 = cose::parse(cose).expect("our own COSE_Sign1");
+            let mut tbs = Vec::new();
+            sign1.write_tbs(&mut tbs);
+            (tbs, sign1.signature.to_vec())
+        };
+        self.coses(profile).iter().map(parts).collect()
+    }
+
+    /// The CWT in each text of `profile`.
+    pub fn payloads(&self, profile: Profile) -> Vec<Vec<u8>> {
+        let payload = |cose: &Vec<u8>| cose::parse(cose).expect("our own COSE_Sign1").payload.to_vec();
+        self.coses(profile).iter().map(payload).collect()
+    }
+}
+
+fn pick<T>(items: &[T], at: usize) -> &T {
+    items.get(at % items.len()).expect("within bounds")
+}
+
+/// The public half as a verifier reads it.
+pub fn public(key: &IssuerKey) -> PublicKey {
+    PublicKey::from_spki_der(key.spki_der()).expect("own keys are readable")
+}
+
+/// The list that trusts `keys` at home.
+pub fn trust_list<'a>(keys: impl IntoIterator<Item = &'a IssuerKey>) -> TrustList {
+    let trusted = |key: &IssuerKey| TrustedKey {
+        key: public(key),
+        kid: key.kid(),
+        country: policy::COUNTRY.into(),
+        national: true,
+        usages: Usages::VACCINATION,
+        own: true,
+        signs_from: Some(UnixSeconds(NOW.0 - 1_000_000)),
+        signs_until: Some(UnixSeconds(NOW.0 + 1_000_000)),
+        trusted_from: Some(UnixSeconds(NOW.0 - 1_000_000)),
+        trusted_until: Some(policy::expires_at(NOW)),
+        withdrawn_at: None,
+    };
+    TrustList::new(1, keys.into_iter().map(trusted)).expect("own keys have prime order")
+}
+
+fn text(holder: &Holder, profile: Profile, key: &IssuerKey) -> String {
+    let issued_at = UnixSeconds(NOW.0 - 3600);
+    issue(&holder.subject(), profile, key, issued_at, policy::expires_at(issued_at)).expect("issues").text
+}
+
+/// PKCS#8 of RFC 8410 §7: version 0, the OID of Ed25519, the seed.
+fn ed25519_key() -> IssuerKey {
+    let mut der = hex::decode("302e020100300506032b657004220420").expect("hexadecimal");
+    der.extend([0x5E; 32]);
+    IssuerKey::from_pkcs8(&der).expect("an Ed25519 key")
+}
+
+/// PKCS#8 of RFC 5915: version 0, the OIDs of elliptic curves and P-256, an ECPrivateKey of version 1 with the scalar.
+fn p256_key() -> IssuerKey {
+    let head = "3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420";
+    let mut der = hex::decode(head).expect("hexadecimal");
+    der.extend([0x5E; 32]);
+    IssuerKey::from_pkcs8(&der).expect("a P-256 key")
+}
+
+/// xorshift64: good enough to vary fixtures, and the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        pick(items, self.below(items.len() as u64) as usize)
+    }
+
+    fn uvci(&mut self, serial: u64) -> Uvci {
+        Uvci((u128::from(self.below(u64::MAX)) << 64 | u128::from(serial)).to_be_bytes())
+    }
+
+    /// A person under an ordinary name, fully vaccinated in the second half of 2021.
+    fn holder(&mut self) -> Holder {
+        const FAMILY: [&str; 10] = ["Nguyễn", "Trần", "Lê", "Phạm", "Huỳnh", "Hoàng", "Phan", "Vũ", "Đặng", "Bùi"];
+        const MIDDLE: [&str; 8] = ["Thị", "Văn", "Thị Phương", "Hữu", "Đức", "Thị Minh", "Quang", "Ngọc"];
+        const GIVEN: [&str; 12] =
+            ["Thảo", "Hùng", "Linh", "Thuỷ", "Dũng", "Hạnh", "Tuấn", "Phượng", "Đạt", "Nhung", "Bình", "Khuê"];
+        let name = format!("{} {} {}", self.of(&FAMILY), self.of(&MIDDLE), self.of(&GIVEN));
+        let month_and_day = |random: &mut Random| (random.below(12) as i16 + 1, random.below(28) as i16 + 1);
+        let (month, day) = month_and_day(self);
+        let birth = BirthDate::from_parts(1930 + self.below(75) as i16, Some(month), Some(day)).expect("a day");
+        let of_two: Vec<_> = policy::products().iter().filter(|product| product.course == 2).collect();
+        let product = Product::Code(self.of(&of_two).code.to_owned());
+        let given_on = jiff::civil::date(2021, self.below(6) as i8 + 6, self.below(28) as i8 + 1);
+        let serial = self.below(u64::MAX);
+        let dose = Dose { number: 2, series: 2, product, given_on };
+        Holder { uvci: self.uvci(serial), name: PersonName::parse(&name).expect("a name"), birth, dose }
+    }
+}

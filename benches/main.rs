@@ -1,0 +1,53 @@
+//! Every benchmark, in one binary: a file per stage, a file per whole path, and the figures that we publish at the end.
+
+mod chain_all_but_signature;
+mod chain_cached;
+mod chain_es256;
+mod chain_one;
+mod fixtures;
+mod stage_base45;
+mod stage_claims;
+mod stage_cose;
+mod stage_issue;
+mod stage_name;
+mod stage_qr;
+mod stage_render;
+mod stage_signature;
+mod stage_zlib;
+mod summary;
+
+use std::time::Duration;
+
+use criterion::Criterion;
+
+use fixtures::Fixtures;
+
+fn main() {
+    // Cargo says `--bench` when it benches, and not when it only tests that benches run.
+    let benching = std::env::args().any(|argument| argument == "--bench");
+    let criterion = Criterion::default().without_plots().sample_size(50);
+    let criterion = criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1500));
+    let mut criterion = criterion.configure_from_args();
+    let fixtures = Fixtures::new();
+    for bench in [
+        stage_base45::bench,
+        stage_claims::bench,
+        stage_cose::bench,
+        stage_issue::bench,
+        stage_name::bench,
+        stage_qr::bench,
+        stage_render::bench,
+        stage_signature::bench,
+        stage_zlib::bench,
+        chain_all_but_signature::bench,
+        chain_cached::bench,
+        chain_es256::bench,
+        chain_one::bench,
+    ] {
+        bench(&fixtures, &mut criterion);
+    }
+    criterion.final_summary();
+    if benching {
+        summary::print(&fixtures);
+    }
+}
