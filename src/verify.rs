@@ -164,7 +164,14 @@ impl Signed {
     pub fn accept(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<Verified<'_>, Rejection> {
         self.check_key(now)?;
         let certificate = &self.certificate;
-        if certificate.issuer.as_ref().is_some_and(|iss| *iss != self.key.country) {
+        // Only a country can contradict a country: some issuers sign with their ministry's name.
+        let is_country = |iss: &&String| iss.len() == 2 && iss.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if certificate
+            .issuer
+            .as_ref()
+            .filter(is_country)
+            .is_some_and(|iss| !iss.eq_ignore_ascii_case(&self.key.country))
+        {
             return Err(Rejection::IssuerMismatch);
         }
         let soon = UnixSeconds(now.0 + CLOCK_SKEW_S);

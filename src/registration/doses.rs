@@ -14,7 +14,7 @@ use crate::issue::IssueError;
 use crate::keyring::{Keyring, KeyringError};
 use crate::keys::IssuerKey;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommit, Hash, Store, StoreError, Tx, Work};
+use crate::store::{self, GroupCommit, Hash, Store, StoreError, Tx, Work};
 use crate::trust::TrustList;
 
 /// Why a dose was not recorded. Nothing of it is stored then.
@@ -277,7 +277,7 @@ impl Work for CommitRows<'_> {
             rows().map(|row| (row.facility.clone(), row.dose.record_no.clone())).collect();
         let identities: Vec<Hash> = rows().filter_map(|row| row.identity_hash).collect();
         let phones: Vec<Hash> = rows().filter_map(|row| row.phone_hash).collect();
-        let (records, candidates) = tokio::try_join!(tx.records(&records), tx.candidates(&identities, &phones))?;
+        let (records, candidates) = store::together(tx.records(&records), tx.candidates(&identities, &phones)).await?;
         let mut people: Vec<Uuid> = candidates.iter().map(|candidate| candidate.row.person).collect();
         people.sort_unstable();
         people.dedup();
@@ -295,8 +295,8 @@ async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(
     }
     // In the order of their foreign keys.
     tx.insert_people(&writes.people).await?;
-    tokio::try_join!(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses))?;
-    tokio::try_join!(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates))?;
+    store::together(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses)).await?;
+    store::together(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates)).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, together};
 use crate::certificate::{CardColour, UnixSeconds, Uvci};
 use crate::keys::Kid;
 
@@ -117,7 +117,7 @@ impl Tx<'_> {
         let columns: [&(dyn ToSql + Sync); 11] =
             [&people, &uvcis, &doses, &numbers, &series, &cards, &issued, &expires, &kids, &compact, &superseded];
         let index_columns: [&(dyn ToSql + Sync); 2] = [&uvcis, &people];
-        tokio::try_join!(self.inner.execute(&insert, &columns), self.inner.execute(&index, &index_columns))?;
+        together(self.inner.execute(&insert, &columns), self.inner.execute(&index, &index_columns)).await?;
         Ok(())
     }
 

@@ -98,6 +98,29 @@ impl StoreError {
             [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
         matches!(self, StoreError::Refused(error) if error.code().is_some_and(|code| ASKING.contains(code)))
     }
+
+    /// True if it only says that a statement before it failed: 25P02.
+    fn follows_another(&self) -> bool {
+        matches!(self, StoreError::Refused(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION))
+    }
+}
+
+/// What both give, their statements sent without waiting for each other's answers.
+///
+/// Errors: the one that came first to the server; what it fails after that only hears that the transaction is aborted, and
+/// the answers to both may arrive together.
+pub async fn together<A, B, E: Into<StoreError>>(
+    a: impl Future<Output = Result<A, E>>,
+    b: impl Future<Output = Result<B, E>>,
+) -> Result<(A, B), StoreError> {
+    match tokio::join!(a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
+        (Err(a), Err(b)) => {
+            let (a, b) = (a.into(), b.into());
+            Err(if a.follows_another() { b } else { a })
+        }
+    }
 }
 
 /// What the server said without what it quoted: a detail or a message may repeat a value.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Hash, StoreError, Tx};
+use super::{Hash, StoreError, Tx, together};
 use crate::certificate::{BirthDate, UnixSeconds};
 
 /// A person, as far as matching and certifying need one.
@@ -88,10 +88,9 @@ pub(super) fn seconds(at: Timestamp) -> UnixSeconds {
 impl Tx<'_> {
     /// Everybody known under any of these hashes.
     pub async fn candidates(&self, identities: &[Hash], phones: &[Hash]) -> Result<Vec<Candidate>, StoreError> {
-        let (mut found, by_phone) = tokio::try_join!(
-            self.known_under(LookupKind::Identity, identities),
-            self.known_under(LookupKind::Phone, phones)
-        )?;
+        let (mut found, by_phone) =
+            together(self.known_under(LookupKind::Identity, identities), self.known_under(LookupKind::Phone, phones))
+                .await?;
         found.extend(by_phone);
         Ok(found)
     }
@@ -166,10 +165,11 @@ impl Tx<'_> {
 
     /// Makes people findable. A place already taken fails with 23505, and the transaction is run again.
     pub async fn insert_lookups(&self, lookups: &[NewLookup]) -> Result<(), StoreError> {
-        tokio::try_join!(
+        together(
             self.insert_lookups_of(LookupKind::Identity, lookups),
-            self.insert_lookups_of(LookupKind::Phone, lookups)
-        )?;
+            self.insert_lookups_of(LookupKind::Phone, lookups),
+        )
+        .await?;
         Ok(())
     }
 

@@ -16,7 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::embedded::Embedded;
 use super::{StoreError, StoreSettings};
 
-/// How long a caller waits for a connection: long enough for a fail-over, short enough to answer 503 in time.
+/// How long a caller waits for a connection: long enough for a fail-over, short enough to answer 503 in time. Hosts that do
+/// not answer share it, so that the last has its turn.
 const WAIT: Duration = Duration::from_secs(5);
 /// What each connection is held to, in milliseconds.
 const LIMITS: &str = "-c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000";
@@ -55,7 +56,9 @@ impl Target {
             }
         };
         // Over a Unix socket there is no TLS, whatever is asked. Source: libpq §34.1.2.
-        let local = config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_)));
+        let local = !config.get_hosts().is_empty()
+            && config.get_hostaddrs().is_empty()
+            && config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         config.ssl_mode(if local { SslMode::Disable } else { verify.0 });
         let trust = match (verify.1, root_file) {
             _ if config.get_ssl_mode() == SslMode::Disable => None,
@@ -115,7 +118,8 @@ pub(super) fn build(target: Target, settings: &StoreSettings) -> Result<Pool, St
     let schema = settings.schema.as_deref().map(|schema| format!(" -c search_path={schema}")).unwrap_or_default();
     let given = config.get_options().unwrap_or_default().to_owned();
     config.options(format!("{LIMITS}{schema} {given}")).application_name("thexanh");
-    config.connect_timeout(WAIT).keepalives_idle(Duration::from_secs(30));
+    let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
+    config.connect_timeout(WAIT / hosts as u32).keepalives_idle(Duration::from_secs(30));
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match trust {
         None => Manager::from_config(config, NoTls, recycling),
@@ -148,13 +152,29 @@ pub(super) fn reason(error: &PoolError) -> String {
     match error {
         PoolError::Timeout(_) => "none was free or could be made in time".into(),
         PoolError::Backend(error) => match error.as_db_error() {
-            Some(refused) => format!("it refused the connection (SQLSTATE {})", refused.code().code()),
+            Some(refused) => {
+                let code = refused.code().code();
+                format!("it refused the connection (SQLSTATE {code}: {})", meaning(code))
+            }
             None => {
                 let source = std::error::Error::source(error).map(ToString::to_string);
                 source.unwrap_or_else(|| error.to_string())
             }
         },
         PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
+    }
+}
+
+/// What a refusal means, in our words: the server's own may name users and addresses.
+fn meaning(sqlstate: &str) -> &'static str {
+    match sqlstate {
+        "28000" => "not this user from here, or not without TLS; see sslmode, and the server's pg_hba.conf",
+        "28P01" => "not with this password",
+        "3D000" => "there is no such database",
+        "42501" => "this user may not use this database",
+        "53300" => "it has as many connections as it allows",
+        "57P03" => "it is starting or stopping",
+        _ => "see PostgreSQL's list of error codes",
     }
 }
 

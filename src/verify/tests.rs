@@ -226,3 +226,17 @@ fn a_product_number_from_tomorrow_is_not_acceptable_rather_than_malformed() {
     let rejection = verdict(&forged(Profile::Compact, &key, -8, &tomorrow), &trust, ISSUED_AT);
     assert_eq!(rejection, Err(Rejection::NotAcceptable { rule: "product_known" }));
 }
+
+#[test]
+fn an_issuer_that_names_no_country_contradicts_none() {
+    let key = key(Algorithm::Es256);
+    let with = |iss: &str| {
+        let mut signed = check_signature(&text(Profile::Hc1, &key), &list([trusted(&key)])).expect("signed");
+        signed.certificate.issuer = Some(iss.into());
+        signed.accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT).map(|_| ())
+    };
+    assert_eq!(with("VN"), Ok(()));
+    assert_eq!(with("vn"), Ok(()));
+    assert_eq!(with("Ministry of Health"), Ok(()));
+    assert_eq!(with("FR"), Err(Rejection::IssuerMismatch));
+}

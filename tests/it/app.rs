@@ -162,7 +162,7 @@ pub fn dose(record_no: &str, number: u8) -> serde_json::Value {
 }
 
 /// One set of secret keys for the whole run: encrypting them is slow on purpose.
-fn keyring() -> Arc<Keyring> {
+pub fn keyring() -> Arc<Keyring> {
     static KEYRING: OnceLock<Arc<Keyring>> = OnceLock::new();
     let make = || {
         let dir: PathBuf = std::env::temp_dir().join(format!("thexanh-it-keys-{}", std::process::id()));

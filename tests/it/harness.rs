@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use thexanh::store::embedded::Embedded;
 use thexanh::store::{SCHEMA, Store, StoreSettings};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 /// Where the tests' rows go: `DATABASE_URL` if it is set, else an embedded server under the build directory.
 pub fn database_url() -> String {
     static SERVER: OnceLock<(String, Option<Embedded>)> = OnceLock::new();
-    let (url, _) = SERVER.get_or_init(|| match std::env::var("DATABASE_URL") {
-        Ok(url) => (url, None),
-        Err(_) => {
+    let (url, _) = SERVER.get_or_init(|| match std::env::var_os("DATABASE_URL") {
+        Some(url) => (url.into_string().expect("a URL is text"), None),
+        None => {
             let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres");
             // Started from a thread of its own: starting blocks, and some tests are inside a runtime.
             let server = std::thread::spawn(move || Embedded::start(&dir)).join().expect("no panic");
@@ -74,11 +75,24 @@ impl Drop for TestSchema {
         let name = self.name.clone();
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                connect(None).await.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await.expect("drops");
-            });
+            runtime.block_on(drop_schema(&name));
         });
         let _ = dropped.join();
+    }
+}
+
+/// Drops a schema, and ends whoever stands in the way.
+///
+/// A test's runtime stands still while its values are dropped, and with it what it left running: a service's transaction, say,
+/// that would hold its locks until the server gives it up.
+async fn drop_schema(name: &str) {
+    let admin = connect(None).await;
+    admin.batch_execute("SET lock_timeout = '50ms'").await.expect("sets");
+    let end_others = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+                      WHERE relnamespace::regnamespace::text = $1 AND pid <> pg_backend_pid()";
+    while let Err(error) = admin.batch_execute(&format!("DROP SCHEMA {name} CASCADE")).await {
+        assert_eq!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE), "drops {name}: {error}");
+        admin.query(end_others, &[&name]).await.expect("ends them");
     }
 }
 
