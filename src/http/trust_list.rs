@@ -189,7 +189,8 @@ fn published(trust: &TrustList, now: UnixSeconds) -> Result<[Published; 3], Prob
     ])
 }
 
-fn describe(key: &TrustedKey) -> TrustedKeyDocument {
+/// How a key stands in the list.
+pub fn describe(key: &TrustedKey) -> TrustedKeyDocument {
     TrustedKeyDocument {
         kid: key.kid.to_string(),
         country: key.country.clone(),

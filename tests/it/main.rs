@@ -22,5 +22,7 @@ mod http_server;
 mod http_verify;
 mod interop;
 mod layering;
+mod qr;
 mod store;
 mod texts;
+mod vectors;
