@@ -1,6 +1,6 @@
 //! QR text -> modules. The `qrcode` crate makes segments, error correction and placement; the mask is chosen here.
 //!
-//! Choosing the mask is 95 % of that crate's work; [`mask`] does it on whole rows, and the matrix is the crate's own.
+//! Choosing the mask is 95 % of that crate's work; `mask.rs` does it on whole rows, and the matrix is the crate's own.
 
 mod mask;
 
