@@ -1,1 +1,114 @@
-fn main() {}
+//! Loads a node of the service over loopback HTTP and checks every answer while it does; a wrong answer fails the run.
+//!
+//! The node runs in a process of its own with one worker on the first core, this client on the second. First it goes as fast as
+//! the node answers, path by path and the yardstick (a handler that returns a constant, in the same middleware) in turn: what
+//! is published are the medians of the ratios. Then it sends at a fixed rate, whatever the answers do, and says how long each
+//! took from the instant at which it was due.
+
+mod client;
+mod node;
+mod steady;
+mod texts;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+
+use client::{Load, Path};
+use texts::Texts;
+
+/// Load test of `thexanh`, against loopback only.
+#[derive(Parser)]
+struct Arguments {
+    /// More and longer rounds
+    #[arg(long)]
+    full: bool,
+    /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
+    #[arg(long, hide = true, value_name = "HEX")]
+    node: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(spki) = arguments.node {
+        return node::run(&hex::decode(spki)?);
+    }
+    let texts = Texts::new(if arguments.full { 1_500_000 } else { 400_000 })?;
+    let node = Node::start(&hex::encode(texts.spki_der()))?;
+    pin(1)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(&arguments, node.address, texts))
+}
+
+async fn run(arguments: &Arguments, address: SocketAddr, texts: Texts) -> Result<()> {
+    let (rounds, length) = if arguments.full { (15, Duration::from_secs(4)) } else { (5, Duration::from_secs(2)) };
+    let load = Load::new(address, texts);
+    // Twice to be admitted, once more so that connections, code and caches are warm.
+    for _ in 0..3 {
+        load.warm().await?;
+    }
+    let paths = [Path::Cached, Path::Cold, Path::BatchCold, Path::BatchCached];
+    let mut measured: Vec<Vec<(f64, f64)>> = vec![Vec::new(); paths.len()];
+    for _ in 0..rounds {
+        for (path, measured) in paths.iter().zip(&mut measured) {
+            // The yardstick before and after, so that a machine that gets slower meets both.
+            let before = load.rate(Path::Constant, length / 4).await?;
+            let rate = load.rate(*path, length).await?;
+            let after = load.rate(Path::Constant, length / 4).await?;
+            measured.push((rate, rate / ((before + after) / 2.0)));
+        }
+    }
+    let cached = measured.first().map_or(0.0, |measured| median(measured.iter().map(|(rate, _)| *rate)));
+    steady::run(&load, cached / 3.0, length * 3).await?;
+    for (path, measured) in paths.iter().zip(&measured) {
+        let (rate, ratio) = (median(measured.iter().map(|m| m.0)), median(measured.iter().map(|m| m.1)));
+        println!("figure: {} {rate:.0} certificates/s {ratio:.2}x constant", path.name());
+    }
+    Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Keeps this process on one core; where there is but one, it shares that.
+fn pin(core: usize) -> Result<()> {
+    let cores = std::thread::available_parallelism()?.get();
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core.min(cores - 1));
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// The node's process, ended with this one.
+struct Node {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Node {
+    fn start(spki: &str) -> Result<Node> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--node", spki])
+            .stdin(Stdio::piped()) // its end tells the node that we are gone, however we end
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the node")?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().context("piped")?).read_line(&mut line)?;
+        ensure!(!line.is_empty(), "the node did not start; it says above why");
+        Ok(Node { address: line.trim().parse()?, process })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}

@@ -117,7 +117,10 @@ fn pattern(path: &str) -> String {
     path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}")
 }
 
-fn mount(
+/// Mounts one resource as every route is: answers sealed, other methods refused, CORS if it is public.
+///
+/// `path`: as the metrics name it. `methods`: those that `resource` takes. The load test mounts its yardstick with it.
+pub fn mount(
     shared: &Shared,
     cfg: &mut ServiceConfig,
     path: &'static str,
