@@ -182,6 +182,25 @@ fn a_start_that_cannot_be_ends_with_one_sentence_that_says_what_to_do() {
 }
 
 #[test]
+fn without_postgresql_s_server_programs_the_start_ends_with_one_sentence() {
+    // A mount of this process's own hides them; only root may make one.
+    let hide = "mount -t tmpfs none /usr/lib/postgresql";
+    let hidden = |then: &str| ["-m", "sh", "-c", &format!("{hide} && {then}")].map(str::to_owned);
+    if !Command::new("unshare").args(hidden("true")).output().is_ok_and(|tried| tried.status.success()) {
+        println!("not run: nothing can be hidden here without root and a mount namespace");
+        return;
+    }
+    let place = Place::new("missing");
+    let command = format!("PATH=/usr/bin:/bin {} migrate --json", env!("CARGO_BIN_EXE_thexanh"));
+    let output = Command::new("unshare").args(hidden(&command)).current_dir(&place.0).output().expect("starts");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let problem: Value = serde_json::from_str(said.lines().last().unwrap_or_default()).expect("one line of JSON");
+    assert_eq!(problem["code"], "postgres_not_installed");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("install")), "{problem}");
+}
+
+#[test]
 fn many_texts_are_verified_from_standard_input_line_by_line() {
     use std::io::Write as _;
     let place = Place::new("lines");
