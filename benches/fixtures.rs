@@ -4,18 +4,25 @@
 //! go round all certificates, so that neither a cache nor the branch predictor knows the next one by heart.
 
 use std::hint::black_box;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
+use image::{ImageFormat, Luma};
+use qrcode::render::svg::Color;
+use qrcode::{EcLevel, QrCode};
 use thexanh::app::engine::Engine;
 use thexanh::app::verdict::Outcome;
 use thexanh::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
 use thexanh::clock::Clock;
+use thexanh::codec::qr::{Level, Symbol};
 use thexanh::codec::{self, CodecError, cose};
 use thexanh::issue::{Subject, issue};
 use thexanh::keys::{IssuerKey, Kid, PublicKey};
 use thexanh::name::PersonName;
 use thexanh::policy::{self, Rules};
+use thexanh::render::png::{SCALE, png};
+use thexanh::render::svg::svg;
 use thexanh::revocation::{self, RevocationSet};
 use thexanh::trust::{TrustList, TrustedKey, Usages};
 use thexanh::verify::{Signed, check_signature};
@@ -170,6 +177,32 @@ impl Fixtures {
         engine.verify(pick(&self.compact, at).as_str()).outcome() == Outcome::Accepted
     }
 
+    fn issued(&self, at: usize) -> String {
+        text(pick(&self.holders, at), Profile::Compact, &self.ed25519)
+    }
+
+    /// From a holder's claims to the SVG of the signed text.
+    pub fn issue_svg(&self, at: usize) -> bool {
+        Symbol::encode(&self.issued(at), Level::M).is_ok_and(|symbol| !black_box(svg(&symbol)).is_empty())
+    }
+
+    /// The same with the `qrcode` crate alone.
+    pub fn issue_svg_qrcode(&self, at: usize) -> bool {
+        let code = QrCode::with_error_correction_level(self.issued(at), EcLevel::M);
+        code.is_ok_and(|code| !black_box(code.render::<Color<'_>>().build()).is_empty())
+    }
+
+    /// From a holder's claims to the PNG of the signed text.
+    pub fn issue_png(&self, at: usize) -> bool {
+        Symbol::encode(&self.issued(at), Level::M).is_ok_and(|symbol| !black_box(png(&symbol, SCALE)).is_empty())
+    }
+
+    /// The same with the `qrcode` and `image` crates alone.
+    pub fn issue_png_qrcode_image(&self, at: usize) -> bool {
+        let code = QrCode::with_error_correction_level(self.issued(at), EcLevel::M).expect("fits");
+        !black_box(png_of(&code)).is_empty()
+    }
+
     /// The COSE_Sign1 of each text of `profile`.
     pub fn coses(&self, profile: Profile) -> Vec<Vec<u8>> {
         let texts = match profile {
@@ -196,6 +229,14 @@ impl Fixtures {
         let payload = |cose: &Vec<u8>| cose::parse(cose).expect("our own COSE_Sign1").payload.to_vec();
         self.coses(profile).iter().map(payload).collect()
     }
+}
+
+/// A picture by the peers alone.
+pub fn png_of(code: &QrCode) -> Vec<u8> {
+    let picture = code.render::<Luma<u8>>().module_dimensions(SCALE as u32, SCALE as u32).build();
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, ImageFormat::Png).expect("a vector takes all");
+    out.into_inner()
 }
 
 fn pick<T>(items: &[T], at: usize) -> &T {

@@ -3,6 +3,7 @@
 mod chain_all_but_signature;
 mod chain_cached;
 mod chain_es256;
+mod chain_issue;
 mod chain_one;
 mod fixtures;
 mod stage_base45;
@@ -42,6 +43,7 @@ fn main() {
         chain_all_but_signature::bench,
         chain_cached::bench,
         chain_es256::bench,
+        chain_issue::bench,
         chain_one::bench,
     ] {
         bench(&fixtures, &mut criterion);

@@ -1,10 +1,8 @@
 //! Modules -> SVG and PNG, against the `qrcode` crate's own renderers; its PNG goes through the `image` crate.
 
 use criterion::{Criterion, Throughput};
-use image::{ImageFormat, Luma};
 use qrcode::render::svg::Color;
 use qrcode::{EcLevel, QrCode};
-use std::io::Cursor;
 use thexanh::codec::qr::{Level, Symbol};
 use thexanh::render::png::{SCALE, png};
 use thexanh::render::svg::svg;
@@ -32,11 +30,7 @@ pub fn bench(fixtures: &Fixtures, criterion: &mut Criterion) {
     });
     group.bench_function("png-qrcode-image", |bencher| {
         let mut next = fixtures::round(&theirs);
-        bencher.iter(|| {
-            let picture = next().render::<Luma<u8>>().module_dimensions(SCALE as u32, SCALE as u32).build();
-            let mut out = Cursor::new(Vec::new());
-            picture.write_to(&mut out, ImageFormat::Png).map(|()| out.into_inner())
-        });
+        bencher.iter(|| fixtures::png_of(next()));
     });
     group.finish();
 }

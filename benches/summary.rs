@@ -9,7 +9,7 @@ use crate::fixtures::Fixtures;
 
 /// How many verdicts are timed together: a few milliseconds for the slowest path, so that a round often goes undisturbed.
 const BATCH: usize = 32;
-const ROUNDS: usize = 1000;
+const ROUNDS: usize = 300;
 
 /// A path to measure, and the one that it is compared with; a peer is compared with none.
 struct Path<'a> {
@@ -28,6 +28,10 @@ pub fn print(fixtures: &Fixtures) {
         Path::new("chain/one", "dgc", |at| fixtures.one(at)),
         Path::new("chain/all-but-signature", "dgc-decode", |at| fixtures.all_but_signature(at)),
         Path::new("chain/cached", "dgc", |at| fixtures.cached(&engine, at)),
+        Path::new("issue/svg", "qrcode", |at| fixtures.issue_svg(at)),
+        Path::new("issue/png", "qrcode+image", |at| fixtures.issue_png(at)),
+        Path::new("qrcode", "", |at| fixtures.issue_svg_qrcode(at)),
+        Path::new("qrcode+image", "", |at| fixtures.issue_png_qrcode_image(at)),
         Path::new("dgc", "", |at| fixtures.dgc(at)),
         Path::new("dgc-decode", "", |at| fixtures.dgc_decode(at)),
     ];
