@@ -13,7 +13,7 @@ mod texts;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -21,12 +21,19 @@ use clap::Parser;
 use client::{Load, Path};
 use texts::Texts;
 
+/// The service's own allocator, for its node is here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Load test of `thexanh`, against loopback only.
 #[derive(Parser)]
 struct Arguments {
     /// More and longer rounds
     #[arg(long)]
     full: bool,
+    /// Only this path, such as http/cached
+    #[arg(long, value_name = "PATH")]
+    only: Option<String>,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX")]
     node: Option<String>,
@@ -41,18 +48,21 @@ fn main() -> Result<()> {
     let node = Node::start(&hex::encode(texts.spki_der()))?;
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(&arguments, node.address, texts))
+    runtime.block_on(run(&arguments, &node, texts))
 }
 
-async fn run(arguments: &Arguments, address: SocketAddr, texts: Texts) -> Result<()> {
+async fn run(arguments: &Arguments, node: &Node, texts: Texts) -> Result<()> {
     let (rounds, length) = if arguments.full { (15, Duration::from_secs(4)) } else { (5, Duration::from_secs(2)) };
-    let load = Load::new(address, texts);
+    let load = Load::new(node.address, texts);
     // Twice to be admitted, once more so that connections, code and caches are warm.
     for _ in 0..3 {
         load.warm().await?;
     }
-    let paths = [Path::Cached, Path::Cold, Path::BatchCold, Path::BatchCached];
+    let asked = |path: &Path| arguments.only.as_deref().is_none_or(|only| only == path.name());
+    let paths: Vec<Path> = Path::MEASURED.into_iter().filter(asked).collect();
+    ensure!(!paths.is_empty(), "paths are {:?}", Path::MEASURED.map(Path::name));
     let mut measured: Vec<Vec<(f64, f64)>> = vec![Vec::new(); paths.len()];
+    let (began, busy) = (Instant::now(), node.cpu_seconds()?);
     for _ in 0..rounds {
         for (path, measured) in paths.iter().zip(&mut measured) {
             // The yardstick before and after, so that a machine that gets slower meets both.
@@ -62,6 +72,8 @@ async fn run(arguments: &Arguments, address: SocketAddr, texts: Texts) -> Result
             measured.push((rate, rate / ((before + after) / 2.0)));
         }
     }
+    let busy = (node.cpu_seconds()? - busy) / began.elapsed().as_secs_f64();
+    println!("the node's core was {:.0} % busy with it", busy * 100.0);
     let cached = measured.first().map_or(0.0, |measured| median(measured.iter().map(|(rate, _)| *rate)));
     steady::run(&load, cached / 3.0, length * 3).await?;
     for (path, measured) in paths.iter().zip(&measured) {
@@ -103,6 +115,16 @@ impl Node {
         BufReader::new(process.stdout.as_mut().context("piped")?).read_line(&mut line)?;
         ensure!(!line.is_empty(), "the node did not start; it says above why");
         Ok(Node { address: line.trim().parse()?, process })
+    }
+}
+
+impl Node {
+    /// Seconds of processor time that it has used. Source: proc(5), /proc/pid/stat, fields 14 and 15 in hundredths.
+    fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let (_, fields) = stat.rsplit_once(") ").context("the format of /proc/pid/stat")?;
+        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks / 100.0)
     }
 }
 

@@ -43,9 +43,12 @@ impl Texts {
     }
 }
 
-/// What stands in the answer to the text of this number, and in no other.
-pub fn uvci(number: usize) -> String {
-    Uvci((number as u128).to_be_bytes()).to_string()
+/// What stands in the answer to the text of this number, and in no other: the UVCI's 32 hexadecimal digits.
+pub fn uvci(number: usize) -> [u8; 32] {
+    std::array::from_fn(|at| {
+        let nibble = (number as u128 >> (4 * (31 - at))) as u8 & 15;
+        if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 }
+    })
 }
 
 fn text(key: &IssuerKey, number: usize, now: UnixSeconds) -> Result<String> {
