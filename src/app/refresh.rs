@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
+use crate::certificate::Uvci;
 use crate::revocation;
 use crate::store::{IssuerKeyRow, Store};
 use crate::trust::TrustList;
@@ -20,7 +21,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 impl Engine {
     /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
     ///
-    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them.
+    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation is in
+    /// force here whether or not it has one yet: the version says what a poller has seen, not what is true.
     pub async fn refresh(&self, store: &Store, node: Uuid) -> Result<(), StartError> {
         store.sequence_revocations(node).await?;
         self.take_revocations(store).await?;
@@ -31,10 +33,14 @@ impl Engine {
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
+        let entry = |uvci: &Uvci| revocation::entry(&uvci.to_string());
+        // Those without a version first: one that gets its version in between is met again among the others.
+        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(entry).collect();
+        self.add_revocations(None, &unnumbered);
         loop {
             let page = store.revocations_after(self.revoked().version(), PAGE).await?;
             let Some((version, _)) = page.last() else { return Ok(()) };
-            let entries: Vec<_> = page.iter().map(|(_, uvci)| revocation::entry(&uvci.to_string())).collect();
+            let entries: Vec<_> = page.iter().map(|(_, uvci)| entry(uvci)).collect();
             self.add_revocations(Some(*version), &entries);
             if page.len() < PAGE as usize {
                 return Ok(());

@@ -58,11 +58,18 @@ impl Store {
         let rows = client.query(&stmt, &[/* after */ &after, /* limit */ &limit]).await?;
         rows.iter()
             .map(|row| {
-                let (version, uvci): (i64, &[u8]) = (row.get(0), row.get(1));
-                let uvci = uvci.try_into().map(Uvci).map_err(|_| StoreError::Unreadable("revocation"))?;
-                Ok((u64::try_from(version).map_err(|_| StoreError::Unreadable("revocation"))?, uvci))
+                let version = u64::try_from(row.get::<_, i64>(0)).map_err(|_| StoreError::Unreadable("revocation"))?;
+                Ok((version, uvci(row.get(1))?))
             })
             .collect()
+    }
+
+    /// Up to `limit` revocations that are in force and have no version yet: while no node holds the lease, or its holder is slow.
+    pub async fn unnumbered_revocations(&self, limit: i64) -> Result<Vec<Uvci>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- unnumbered revocations\nSELECT uvci FROM revocation WHERE version IS NULL LIMIT $1";
+        let rows = client.query(&client.prepare_cached(sql).await?, &[/* limit */ &limit]).await?;
+        rows.iter().map(|row| uvci(row.get(0))).collect()
     }
 
     /// Takes or renews a lease by the database's clock. Returns false while another holds it.
@@ -85,6 +92,10 @@ impl Store {
         client.execute(&client.prepare_cached(sql).await?, &[&name, &holder]).await?;
         Ok(())
     }
+}
+
+fn uvci(bytes: &[u8]) -> Result<Uvci, StoreError> {
+    bytes.try_into().map(Uvci).map_err(|_| StoreError::Unreadable("revocation"))
 }
 
 struct Revoke<'a> {

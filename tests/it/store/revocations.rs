@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use thexanh::app::Engine;
 use thexanh::certificate::{UnixSeconds, Uvci};
+use thexanh::clock::Clock;
+use thexanh::revocation;
 use thexanh::store::{Revoked, Store};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Client;
@@ -48,6 +51,22 @@ async fn a_certificate_is_revoked_once_and_an_unknown_one_never() {
     assert_eq!(published(&node.store).await, [], "none has a version yet");
     assert!(node.store.sequence_revocations(Uuid::new_v4()).await.expect("numbers"));
     assert_eq!(published(&other.store).await, [(1, issued[0])]);
+}
+
+#[tokio::test]
+async fn a_revocation_is_in_force_before_it_has_a_version() {
+    let schema = TestSchema::new().await;
+    let node = Node::join(&schema).await;
+    let issued = node.certificates(1).await;
+    // The holder of the lease is gone, and its lease not yet over.
+    assert!(node.store.sequence_revocations(Uuid::new_v4()).await.expect("takes the lease"));
+    let engine = Engine::new(Clock::fixed(NOW), 1);
+    engine.refresh(&node.store, Uuid::new_v4()).await.expect("reads");
+    assert_eq!((engine.revoked().len(), engine.revoked().version()), (0, 0));
+    assert_eq!(revoke(&node.store, &issued[0]).await, Revoked::New);
+    engine.refresh(&node.store, Uuid::new_v4()).await.expect("reads");
+    assert!(engine.revoked().contains(&revocation::entry(&issued[0].to_string())));
+    assert_eq!(engine.revoked().version(), 0);
 }
 
 /// Numbers revocations as a node's refresher does, for ever, and counts how often it held the lease.
