@@ -108,6 +108,8 @@ pub enum Flag {
     LotExpired,
     /// It cannot be said which of several known people it was given to, or whether to any: enrolled anew.
     PersonUnclear,
+    /// Known by the identity number, but the name or the birth date is not as it is known: see which is right.
+    PersonDiffers,
 }
 
 impl Flag {
@@ -120,6 +122,7 @@ impl Flag {
             Flag::Duplicate => "duplicate",
             Flag::LotExpired => "lot_expired",
             Flag::PersonUnclear => "person_unclear",
+            Flag::PersonDiffers => "person_differs",
         }
     }
 }

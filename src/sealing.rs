@@ -15,6 +15,11 @@ impl std::fmt::Debug for DataKey {
     }
 }
 
+/// How many bytes were sealed into `sealed_len` of them: sealing hides what a number is, not how long.
+pub fn plain_len(sealed_len: i32) -> usize {
+    usize::try_from(sealed_len).unwrap_or(0).saturating_sub(NONCE_LEN + AES_256_GCM.tag_len())
+}
+
 /// A sealed value does not open: another key, another column, or changed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a sealed value does not open under this data key")]

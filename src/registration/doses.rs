@@ -211,14 +211,13 @@ impl Recorder {
 
     fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
         let data_key = &self.desk.data_key;
-        let sent = serde_json::to_string(&dose).expect("strings and a number are JSON");
         let dose = dose.check(now)?;
         let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
         let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
         Ok(Row {
             facility: by.facility.clone(),
             subject: by.subject.clone(),
-            request_hash: data_key.lookup_hash("dose", &sent),
+            request_hash: data_key.lookup_hash("dose", &dose.canonical()),
             identity_hash: hash("identity", &dose.identity),
             phone_hash: hash("phone", &dose.phone),
             identity_sealed: seal("identity", &dose.identity),

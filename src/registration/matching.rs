@@ -9,6 +9,21 @@ pub(super) struct Described<'a> {
     /// The transliterated name.
     pub name_key: &'a str,
     pub birth: BirthDate,
+    /// How many digits its identity number has, if it has one.
+    pub identity_digits: Option<usize>,
+}
+
+impl Described<'_> {
+    /// True if `row` has this name and this birth date, as far as it is known.
+    pub fn is_as_known(&self, row: &PersonRow) -> bool {
+        row.name_key == self.name_key && row.birth.agrees_with(self.birth)
+    }
+
+    /// True if `row` was enrolled with an identity number of the same kind. It was not found under this one, so it is
+    /// another's: a twin's, or one of the two is mistyped. Nine digits and twelve may be one person's.
+    fn has_another_identity(&self, row: &PersonRow) -> bool {
+        self.identity_digits.is_some() && row.identity_digits == self.identity_digits
+    }
 }
 
 /// Whose a record is.
@@ -29,7 +44,13 @@ pub(super) fn find(described: &Described<'_>, by_identity: &[PersonRow], by_phon
     let agreeing = by_identity.iter().filter(|row| named_so(row) || born_so(row));
     match only(agreeing) {
         Match::Nobody if !by_identity.is_empty() => Match::Unclear,
-        Match::Nobody => only(by_phone.iter().filter(|row| named_so(row) && born_so(row))),
+        Match::Nobody => {
+            let agreeing = || by_phone.iter().filter(|row| described.is_as_known(row));
+            match only(agreeing()) {
+                Match::Known(_) if agreeing().any(|row| described.has_another_identity(row)) => Match::Unclear,
+                found => found,
+            }
+        }
         found => found,
     }
 }
@@ -49,11 +70,32 @@ mod tests {
             name: name_key.into(),
             name_key: name_key.into(),
             birth: birth.parse().expect("a birth date"),
+            identity_digits: Some(9),
         }
     }
 
     fn find_for(name_key: &str, birth: &str, by_identity: &[PersonRow], by_phone: &[PersonRow]) -> Match {
-        find(&Described { name_key, birth: birth.parse().expect("a birth date") }, by_identity, by_phone)
+        find_with(Some(12), name_key, birth, by_identity, by_phone)
+    }
+
+    fn find_with(
+        identity_digits: Option<usize>,
+        name_key: &str,
+        birth: &str,
+        by_identity: &[PersonRow],
+        by_phone: &[PersonRow],
+    ) -> Match {
+        let birth = birth.parse().expect("a birth date");
+        find(&Described { name_key, birth, identity_digits }, by_identity, by_phone)
+    }
+
+    #[test]
+    fn twins_with_names_that_transliterate_alike_are_told_apart_by_their_numbers() {
+        let twin = [row(1, "NGUYEN<TUAN", "2010-05-05")];
+        let find = |digits| find_with(digits, "NGUYEN<TUAN", "2010-05-05", &[], &twin);
+        assert_eq!(find(Some(9)), Match::Unclear, "another number of nine digits");
+        assert_eq!(find(Some(12)), Match::Known(uuid::Uuid::from_u128(1)), "the new number of one with an old one");
+        assert_eq!(find(None), Match::Known(uuid::Uuid::from_u128(1)));
     }
 
     #[test]

@@ -34,6 +34,17 @@ pub(super) enum Answer {
     Stored(DoseRow),
 }
 
+/// How clear it is whose a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clarity {
+    /// Somebody known, as they are known; or somebody new.
+    Clear,
+    /// Somebody known by their identity number, under another name or birth date.
+    Differs,
+    /// It cannot be said: enrolled anew.
+    Unclear,
+}
+
 /// What is known while a batch is planned: what the store said, and what earlier rows of the batch added.
 pub(super) struct Plan<'k> {
     key: &'k IssuerKey,
@@ -90,16 +101,21 @@ impl<'k> Plan<'k> {
                 false => Answer::Ready(Err(DoseError::RecordConflict)),
             };
         }
-        let (person, unclear) = self.person_of(row);
+        let (person, clarity) = self.person_of(row);
         let same = |dose: &&DoseRow| {
             dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on
         };
         match self.doses.get(&person).into_iter().flatten().find(same).cloned() {
+            // Whoever knows a number and a birth date, but not the name, is not told it by calling a dose theirs.
+            Some(dose) if clarity == Clarity::Differs && dose.facility != row.facility => {
+                let person = self.enrol(row);
+                Answer::Ready(self.add_dose(row, person, Clarity::Unclear))
+            }
             Some(dose) => {
                 self.add_record(row, &dose);
                 self.repeated(dose, row)
             }
-            None => Answer::Ready(self.add_dose(row, person, unclear)),
+            None => Answer::Ready(self.add_dose(row, person, clarity)),
         }
     }
 
@@ -114,26 +130,34 @@ impl<'k> Plan<'k> {
         }
     }
 
-    /// Whose the row is, enrolling somebody unknown; and whether it is unclear whose.
-    fn person_of(&mut self, row: &Row) -> (Uuid, bool) {
+    /// Whose the row is, enrolling somebody unknown; and how clear that is.
+    fn person_of(&mut self, row: &Row) -> (Uuid, Clarity) {
         let under = |kind: LookupKind, hash: Option<Hash>| -> Vec<PersonRow> {
             let people = hash.and_then(|hash| self.lookups.get(&(kind, hash)));
             people.into_iter().flatten().filter_map(|person| self.people.get(person).cloned()).collect()
         };
         let by_identity = under(LookupKind::Identity, row.identity_hash);
         let by_phone = under(LookupKind::Phone, row.phone_hash);
-        let described = Described { name_key: row.dose.name.matching_key(), birth: row.dose.birth };
+        let described = Described {
+            name_key: row.dose.name.matching_key(),
+            birth: row.dose.birth,
+            identity_digits: row.dose.identity.as_ref().map(String::len),
+        };
         let found = matching::find(&described, &by_identity, &by_phone);
-        let person = match found {
-            Match::Known(person) => person,
-            Match::Nobody | Match::Unclear => self.enrol(row),
+        let (person, clarity) = match found {
+            Match::Known(person) => {
+                let as_known = self.people.get(&person).is_some_and(|known| described.is_as_known(known));
+                (person, if as_known { Clarity::Clear } else { Clarity::Differs })
+            }
+            Match::Nobody => (self.enrol(row), Clarity::Clear),
+            Match::Unclear => (self.enrol(row), Clarity::Unclear),
         };
         for (kind, hash) in [(LookupKind::Identity, row.identity_hash), (LookupKind::Phone, row.phone_hash)] {
             if let Some(hash) = hash {
                 self.know_under(kind, hash, person);
             }
         }
-        (person, found == Match::Unclear)
+        (person, clarity)
     }
 
     fn enrol(&mut self, row: &Row) -> Uuid {
@@ -142,6 +166,7 @@ impl<'k> Plan<'k> {
             name: row.dose.name.as_str().to_owned(),
             name_key: row.dose.name.matching_key().to_owned(),
             birth: row.dose.birth,
+            identity_digits: row.dose.identity.as_ref().map(String::len),
         };
         let person = known.person;
         self.people.insert(person, known.clone());
@@ -183,15 +208,17 @@ impl<'k> Plan<'k> {
         });
     }
 
-    fn add_dose(&mut self, row: &Row, person: Uuid, unclear: bool) -> Result<Recorded, DoseError> {
+    fn add_dose(&mut self, row: &Row, person: Uuid, clarity: Clarity) -> Result<Recorded, DoseError> {
         let others: Vec<GivenDose> = self.doses.get(&person).into_iter().flatten().filter_map(given).collect();
         let this = GivenDose { product: row.dose.product, given_on: row.dose.given_on, number: row.dose.number };
         let mut flags = policy::flags(&this, &others);
         if row.dose.lot_expires_on.is_some_and(|last_day| last_day < row.dose.given_on) {
             flags.push(Flag::LotExpired);
         }
-        if unclear {
-            flags.push(Flag::PersonUnclear);
+        match clarity {
+            Clarity::Clear => {}
+            Clarity::Differs => flags.push(Flag::PersonDiffers),
+            Clarity::Unclear => flags.push(Flag::PersonUnclear),
         }
         let dose = DoseRow {
             person,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificate::{BirthDate, UnixSeconds};
-use crate::name::PersonName;
+use crate::name::{NameError, PersonName};
 use crate::policy::{self, ProductRow};
 
 /// A completed dose, as `POST /v1/doses` takes it.
@@ -82,6 +82,18 @@ pub(super) struct CheckedDose {
     pub number: u8,
 }
 
+impl CheckedDose {
+    /// What is the same for the same dose however it was written: NFC or NFD, `+84` or 0, one offset or another.
+    pub fn canonical(&self) -> String {
+        let whole = (
+            (&self.record_no, self.name.as_str(), self.birth.to_string(), &self.sex, &self.phone, &self.identity),
+            (&self.ward, self.product.code, &self.lot, self.lot_expires_on.map(|day| day.to_string())),
+            (self.given_at.0, self.number),
+        );
+        serde_json::to_string(&whole).expect("texts and numbers are JSON")
+    }
+}
+
 /// Nothing is in the future before it is tomorrow in Viet Nam: clocks of facilities differ by minutes and hours.
 const IN_THE_FUTURE: &str = "it lies in the future";
 
@@ -91,7 +103,12 @@ impl DoseRecord {
         let today = now.vietnamese_date();
         let person = self.person;
         let name = PersonName::parse(&person.name).map_err(|error| {
-            let reason = "it is not a name that a certificate can carry without losing a letter";
+            let reason = match error {
+                NameError::Empty => "a name is needed",
+                NameError::TooLong => "it is longer than a certificate can carry",
+                NameError::NotAName => "it holds what is no part of a name",
+                NameError::LostLetter => "a letter of it cannot be written in A to Z; see ICAO 9303",
+            };
             refuse("person.name", error.code(), reason)
         })?;
         let birth: BirthDate = person.birth.parse().map_err(|_| {
@@ -181,7 +198,12 @@ fn instant(text: &str) -> Option<UnixSeconds> {
 /// The text without white space at its ends, if that leaves 1 ..= `max` characters and no control character.
 fn bounded(text: String, max: usize) -> Option<String> {
     let trimmed = text.trim();
-    let good = !trimmed.is_empty() && trimmed.chars().count() <= max && !trimmed.chars().any(char::is_control);
+    // Bidirectional and zero-width marks make a text look like another.
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let good = !trimmed.is_empty() && trimmed.chars().count() <= max && !trimmed.chars().any(hidden);
     good.then(|| trimmed.to_owned())
 }
 
@@ -195,7 +217,7 @@ fn normalize_phone(text: &str) -> Option<String> {
         return None;
     }
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}')).collect();
-    let national = match kept.strip_prefix('+') {
+    let national = match kept.strip_prefix('+').or_else(|| kept.strip_prefix("00")) {
         Some(international) => international.strip_prefix("84")?,
         None => {
             kept.strip_prefix('0').or_else(|| kept.strip_prefix("84").filter(|rest| rest.len() >= 9)).unwrap_or(&kept)
@@ -208,7 +230,9 @@ fn normalize_phone(text: &str) -> Option<String> {
 
 fn normalize_identity(text: &str) -> Option<String> {
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).take(13).collect();
-    digits(&kept, 9).or_else(|| digits(&kept, 12))
+    // A row of one digit is what is typed where there is no number: it would make one person of many.
+    let typed = kept.bytes().skip(1).any(|digit| Some(digit) != kept.bytes().next());
+    digits(&kept, 9).or_else(|| digits(&kept, 12)).filter(|_| typed)
 }
 
 #[cfg(test)]
@@ -301,5 +325,8 @@ pub(super) mod tests {
         }
         assert_eq!(normalize_identity("001 183 012 345").as_deref(), Some("001183012345"));
         assert_eq!(normalize_identity("0011830123456"), None);
+        assert_eq!(normalize_identity("000000000000"), None);
+        assert_eq!(normalize_identity("111111111"), None);
+        assert_eq!(normalize_identity("111111112").as_deref(), Some("111111112"));
     }
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Hash, StoreError, Tx, together};
 use crate::certificate::{BirthDate, UnixSeconds};
+use crate::sealing;
 
 /// A person, as far as matching and certifying need one.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct PersonRow {
     pub name_key: String,
     /// As precise as it is known.
     pub birth: BirthDate,
+    /// How many digits the identity number has that they were enrolled with, if any.
+    pub identity_digits: Option<usize>,
 }
 
 impl std::fmt::Debug for PersonRow {
@@ -102,13 +105,13 @@ impl Tx<'_> {
         let sql = match kind {
             LookupKind::Identity => {
                 "-- people by identity
-                 SELECT l.identity_hash, l.nth, p.person_id, p.name, p.name_key, p.birth
+                 SELECT l.identity_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
                  FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
                  WHERE l.identity_hash = ANY($1) ORDER BY l.identity_hash, l.nth"
             }
             LookupKind::Phone => {
                 "-- people by phone
-                 SELECT l.phone_hash, l.nth, p.person_id, p.name, p.name_key, p.birth
+                 SELECT l.phone_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
                  FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
                  WHERE l.phone_hash = ANY($1) ORDER BY l.phone_hash, l.nth"
             }
@@ -128,6 +131,7 @@ impl Tx<'_> {
                         name: row.get(3),
                         name_key: row.get(4),
                         birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
+                        identity_digits: row.get::<_, Option<i32>>(6).map(sealing::plain_len),
                     },
                 })
             })

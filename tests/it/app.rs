@@ -142,7 +142,7 @@ impl TestApp {
 /// The first dose of the `n`th other person.
 pub fn dose_of(n: u32) -> serde_json::Value {
     let mut dose = dose(&format!("P-{n}"), 1);
-    dose["person"]["identity"] = format!("{n:012}").into();
+    dose["person"]["identity"] = format!("{:012}", 1_000_000 + n).into();
     dose["person"]["phone"] = format!("09{n:08}").into();
     dose
 }

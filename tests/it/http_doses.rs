@@ -179,3 +179,16 @@ async fn a_body_that_breaks_off_says_so_in_its_last_line() {
     let last = line(connection.chunk().await);
     assert_eq!((&last["line"], &last["status"], &last["code"]), (&json!(2), &json!(408), &json!("body_too_slow")));
 }
+
+#[tokio::test]
+async fn the_same_dose_written_another_way_is_the_same_record() {
+    let app = TestApp::start().await;
+    let (uvci, _) = app.certificate("R-1").await;
+    let mut again = dose("R-1", 1);
+    again["record_no"] = " R-1 ".into();
+    again["given_at"] = "2021-06-06T09:15:00+07:00".into();
+    again["person"]["phone"] = "+84 912 345 678".into();
+    again["person"]["name"] = " Nguyê\u{303}n  Thi\u{323} Phương Tha\u{309}o ".into();
+    let answer = app.post_as(Role::Facility, "/v1/doses", &again).await;
+    assert_eq!((answer.status, answer.json()["uvci"].clone()), (200, uvci.to_string().into()), "{}", answer.text());
+}

@@ -94,12 +94,38 @@ async fn is_the_same_person(first: &[(&str, &str)], second: &[(&str, &str)]) -> 
 
 #[tokio::test]
 async fn an_identity_number_and_the_name_or_the_birth_date_are_one_person() {
-    let (yes, no) = ((true, vec![]), (false, vec!["person_unclear".to_owned()]));
+    let flagged = |flag: &str| vec![flag.to_owned()];
+    let (yes, no) = ((true, flagged("person_differs")), (false, flagged("person_unclear")));
     let (married, mistyped) = ([(NAME, "Trần Phương Thảo"), (PHONE, "")], [(BIRTH, "1983-10-11"), (PHONE, "")]);
     assert_eq!(is_the_same_person(&[], &married).await, yes, "birth date and number agree");
     assert_eq!(is_the_same_person(&[], &mistyped).await, yes, "name and number agree");
     let unlike = [(NAME, "Lê Văn An"), (BIRTH, "1990-01-01")];
     assert_eq!(is_the_same_person(&[], &unlike).await, no, "number and phone agree, and nothing else: never merged");
+}
+
+#[tokio::test]
+async fn twins_whose_names_are_written_alike_without_marks_are_two_people() {
+    let twin = [(NAME, "Nguyễn Thị Phương Thao"), (IDENTITY, "001183012346")];
+    assert_eq!(is_the_same_person(&[], &twin).await, (false, vec!["person_unclear".to_owned()]));
+    let without_number = [(NAME, "Nguyễn Thị Phương Thao"), (IDENTITY, "")];
+    assert_eq!(is_the_same_person(&[], &without_number).await, (true, vec![]), "nothing tells them apart");
+}
+
+#[tokio::test]
+async fn a_facility_that_knows_a_number_and_a_birth_date_is_not_told_the_name() {
+    let schema = TestSchema::new().await;
+    let [one, other] = two_nodes(&schema).await;
+    let first = one.record("79001", &dose_with("R-1", &[])).await.expect("records");
+    let guess = [(NAME, "A B"), (PHONE, "")];
+    let second = other.record("01001", &dose_with("X-1", &guess)).await.expect("records");
+    assert_ne!(first.dose.person, second.dose.person);
+    assert_eq!(second.flags, ["person_unclear"]);
+    let third = one.record("79001", &dose_with("R-2", &guess)).await.expect("records");
+    assert_eq!(
+        (third.uvci, third.flags),
+        (first.uvci, vec!["duplicate".to_owned()]),
+        "its own dose under another number"
+    );
 }
 
 #[tokio::test]
