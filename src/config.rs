@@ -131,7 +131,7 @@ section! {
     /// What is written to standard error.
     pub struct Log {
         /// Which lines are written: a level such as `info`, or directives such as `warn,thexanh=debug`.
-        pub filter: String = "warn,thexanh=info".to_owned(),
+        pub filter: String = "warn,actix_http=off,thexanh=info".to_owned(),
         /// `plain` for people, `json` for machines.
         pub format: LogFormat = LogFormat::Plain,
         /// Writes one line a request (method, route, status, time), which costs 1.8 µs each.

@@ -46,6 +46,8 @@ pub struct BodyTimeout(pub Duration);
 /// A request's body, not read yet.
 pub struct Body {
     payload: web::Payload,
+    /// How long it says that it is.
+    declared: Option<u64>,
     patience: Duration,
     /// Parts that [`Body::ahead`] has read, and whether that was all.
     early: VecDeque<Bytes>,
@@ -63,7 +65,9 @@ impl Body {
     /// The body of `request`.
     pub fn of(request: &HttpRequest, payload: web::Payload) -> Body {
         let patience = request.app_data::<BodyTimeout>().map_or(Duration::from_secs(15), |timeout| timeout.0);
-        Body { payload, patience, early: VecDeque::new(), ended: false }
+        let declared =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Body { payload, declared, patience, early: VecDeque::new(), ended: false }
     }
 
     /// Its media type, if it is one of `taken` and in UTF-8 without a content coding.
@@ -90,9 +94,8 @@ impl Body {
     }
 
     /// Reads the whole body ahead if it says that it is short; leaves any other as it is.
-    pub async fn ahead(&mut self, request: &HttpRequest) -> Result<(), Problem> {
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        if length.and_then(|length| length.parse::<u64>().ok()).is_none_or(|length| length > AHEAD_BYTES) {
+    pub async fn ahead(&mut self) -> Result<(), Problem> {
+        if self.declared.is_none_or(|length| length > AHEAD_BYTES) {
             return Ok(());
         }
         let mut parts = VecDeque::new();
@@ -125,13 +128,16 @@ impl Body {
 
     /// The whole body, which may have `limit` bytes.
     pub async fn whole(mut self, limit: usize) -> Result<Bytes, Problem> {
+        let too_large = || Problem::new(Kind::BODY_TOO_LARGE).detail(format!("at most {limit} bytes"));
+        if self.declared.is_some_and(|length| length > limit as u64) {
+            return Err(self.refuse(too_large()).await);
+        }
         let mut first = Bytes::new();
         let mut joined = BytesMut::new();
         while let Some(part) = self.next().await {
             let part = part?;
             if first.len() + joined.len() + part.len() > limit {
-                let problem = Problem::new(Kind::BODY_TOO_LARGE).detail(format!("at most {limit} bytes"));
-                return Err(self.refuse(problem).await);
+                return Err(self.refuse(too_large()).await);
             }
             // Nearly every body comes in one part, which is then not copied.
             if first.is_empty() && joined.is_empty() {
@@ -144,8 +150,11 @@ impl Body {
         Ok(if joined.is_empty() { first } else { joined.freeze() })
     }
 
-    /// Reads the rest of the body and gives `problem` back.
+    /// Reads the rest of the body and gives `problem` back. A body that is too long to be read away is left, at once.
     pub async fn refuse(mut self, problem: Problem) -> Problem {
+        if self.declared.is_some_and(|length| length > DRAIN_BYTES as u64) {
+            return problem;
+        }
         let mut left = DRAIN_BYTES;
         while let Some(Ok(part)) = self.next().await {
             match left.checked_sub(part.len()) {

@@ -97,5 +97,5 @@ pub(super) async fn to_docs() -> HttpResponse {
 
 /// What is answered where there is no route.
 pub(super) async fn unknown_route(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
-    Err(Body::of(&request, payload).refuse(Problem::new(Kind::UNKNOWN_ROUTE)).await)
+    Err(Body::of(&request, payload).refuse(Problem::new(Kind::UNKNOWN_ROUTE).read_from_everywhere(true)).await)
 }

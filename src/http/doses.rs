@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::auth::Staff;
 use super::body::{Body, Media};
 use super::certificates::Links;
+use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::{NO_STORE, idempotency};
@@ -40,7 +41,7 @@ pub struct DoseAnswer {
     text: String,
     /// The pictures.
     links: Links,
-    /// What is remarkable: `sequence`, `interval`, `mixed_products`, `lot_expired`, `person_unclear`, `duplicate`.
+    /// What is remarkable: `sequence`, `interval`, `mixed_products`, `lot_expired`, `person_unclear`, `person_differs`, `duplicate`.
     flags: Vec<String>,
 }
 
@@ -100,7 +101,7 @@ const ROUTE: &str = "POST /v1/doses";
 /// With an `Idempotency-Key`, each line has that key and its number.
 #[utoipa::path(
     post, path = "/v1/doses", tag = "doses", security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused, also after a 422")),
     request_body(content((DoseRecord = "application/json"), (DoseRecord = "application/x-ndjson"))),
     responses(
         (status = 201, description = "Recorded", body = DoseAnswer),
@@ -112,7 +113,7 @@ const ROUTE: &str = "POST /v1/doses";
         (status = 409, description = "`record_conflict`: the record number was used for another dose", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`, or why the dose cannot be certified, with its `field`: `product_unknown`, `date_in_the_future`, `date_before_product`, `date_before_birth`, `date_invalid`, `date_missing`, `instant_invalid`, `name_empty`, `name_loses_a_letter`, `number_invalid`, `text_invalid`, `word_unknown`, `phone_invalid`, `identity_invalid`, `ward_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_key_reused`, or why the dose cannot be certified, with its `field`: `product_unknown`, `date_in_the_future`, `date_before_product`, `date_before_birth`, `date_invalid`, `date_missing`, `instant_invalid`, `name_empty`, `name_too_long`, `name_invalid`, `name_loses_a_letter`, `number_invalid`, `text_invalid`, `word_unknown`, `phone_invalid`, `identity_invalid`, `ward_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
@@ -133,9 +134,10 @@ pub async fn post_doses(
         Err(problem) => return Err(body.refuse(problem).await),
     };
     if media == Media::Ndjson {
-        body.ahead(&request).await?;
+        body.ahead().await?;
         let lines = Lines::new(MAX_RECORD_BYTES);
-        let many = Many { app: app.into_inner(), staff, by, key, body, lines, line: 0, ended: false };
+        let _in_flight = InFlight::enter();
+        let many = Many { app: app.into_inner(), staff, by, key, body, lines, line: 0, ended: false, _in_flight };
         let rows = stream::unfold(many, |mut many| async move { Some((many.next().await?, many)) });
         let rows = futures_util::StreamExt::map(rows, Ok::<Bytes, Problem>);
         return Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(rows));
@@ -165,6 +167,8 @@ struct Many {
     lines: Lines,
     line: usize,
     ended: bool,
+    /// Counts among the requests in work for as long as it is answered.
+    _in_flight: InFlight,
 }
 
 impl Many {

@@ -33,15 +33,19 @@ thread_local! {
     static IN_FLIGHT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// One request in work; counts itself out when it is dropped.
-struct InFlight;
+/// One request in work on this worker; counts itself out when it is dropped. An answer that is streamed holds one of its own.
+pub(super) struct InFlight;
 
 impl InFlight {
-    fn enter() -> (InFlight, usize) {
-        IN_FLIGHT.with(|count| {
-            count.set(count.get() + 1);
-            (InFlight, count.get())
-        })
+    /// Counts one in.
+    pub fn enter() -> InFlight {
+        IN_FLIGHT.with(|count| count.set(count.get() + 1));
+        InFlight
+    }
+
+    /// How many there are.
+    fn count() -> usize {
+        IN_FLIGHT.with(Cell::get)
     }
 }
 
@@ -79,10 +83,10 @@ impl Envelope {
         let began = Instant::now();
         let id = request_id(request.headers());
         let method = self.access_log.then(|| request.method().clone());
-        let (_in_flight, in_flight) = InFlight::enter();
-        let answer = match in_flight > self.max_in_flight {
-            true => Err(Problem::new(Kind::OVERLOADED).into()),
-            false => caught(next.call(request)).await,
+        let _in_flight = InFlight::enter();
+        let answer = match InFlight::count() > self.max_in_flight {
+            true => Err(Problem::new(Kind::OVERLOADED).read_from_everywhere(self.public).into()),
+            false => caught(next.call(request), self.public).await,
         };
         let status = match &answer {
             Ok(response) => response.status(),
@@ -133,11 +137,11 @@ impl Envelope {
 }
 
 /// The answer of `work`, or a 500 if it panics; the panic itself is logged by its place alone, see `telemetry.rs`.
-async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn caught<T>(work: impl Future<Output = Result<T, Error>>, public: bool) -> Result<T, Error> {
     let mut work = Box::pin(work);
     poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(polled) => polled,
-        Err(_) => Poll::Ready(Err(Problem::internal("a handler panicked").into())),
+        Err(_) => Poll::Ready(Err(Problem::internal("a handler panicked").read_from_everywhere(public).into())),
     })
     .await
 }

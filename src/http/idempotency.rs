@@ -13,12 +13,13 @@ use crate::store::Claim;
 
 /// The caller's key, if the request has one.
 pub fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(value) = request.headers().get("Idempotency-Key") else { return Ok(None) };
+    let mut values = request.headers().get_all("Idempotency-Key");
+    let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
-    if (1..=MAX_KEY_LEN).contains(&text.len()) {
+    if values.next().is_none() && (1..=MAX_KEY_LEN).contains(&text.len()) {
         return Ok(Some(text.to_owned()));
     }
-    let detail = format!("expected 1 to {MAX_KEY_LEN} visible ASCII characters");
+    let detail = format!("expected one, of 1 to {MAX_KEY_LEN} visible ASCII characters");
     Err(Problem::new(Kind::BAD_PARAMETER).field("Idempotency-Key").detail(detail))
 }
 

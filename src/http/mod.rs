@@ -134,7 +134,9 @@ pub fn mount(
     let allowed: Rc<str> = allowed.join(", ").into();
     let otherwise =
         move |request: HttpRequest, payload: web::Payload| other_method(Rc::clone(&allowed), public, request, payload);
-    let envelope = Envelope::new(path, public, config.log.access, config.http.max_in_flight);
+    // A node that is busy is not ill: whoever asks after its health is answered.
+    let max_in_flight = if path.starts_with("/v1/") { config.http.max_in_flight } else { usize::MAX };
+    let envelope = Envelope::new(path, public, config.log.access, max_in_flight);
     let seal = move |request, next| Rc::clone(&envelope).seal(request, next);
     cfg.service(resource.default_service(web::to(otherwise)).wrap(from_fn(seal)));
 }

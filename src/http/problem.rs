@@ -19,6 +19,8 @@ pub struct Problem {
     field: Option<Cow<'static, str>>,
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
     cause: Option<String>,
+    /// Whether pages of every origin may read it; set where no middleware will.
+    public: bool,
 }
 
 /// Every kind of problem: its status, its `code`, its title. One table for answers, OpenAPI and README.
@@ -115,7 +117,7 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem of this kind without more to say.
     pub fn new(kind: Kind) -> Problem {
-        Problem { kind, detail: Cow::Borrowed(""), field: None, cause: None }
+        Problem { kind, detail: Cow::Borrowed(""), field: None, cause: None, public: false }
     }
 
     /// The same with a sentence on what is wrong with this request.
@@ -127,6 +129,12 @@ impl Problem {
     /// The same naming the member of the body, the parameter or the header that is meant.
     pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Problem {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The same for pages of every origin to read, if the route is `public`.
+    pub fn read_from_everywhere(mut self, public: bool) -> Problem {
+        self.public = public;
         self
     }
 
@@ -196,6 +204,9 @@ impl actix_web::ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status_code());
         response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.public {
+            response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+        }
         match self.kind.status {
             401 if self.kind == Kind::NO_TOKEN => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -1,12 +1,15 @@
 //! Listening: addresses, TLS, time limits, and the stop that finishes what is in work.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as Routes, HttpServer};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -84,6 +87,7 @@ pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
         .client_request_timeout(Duration::from_secs(http.request_timeout_s))
         .shutdown_timeout(http.shutdown_timeout_s)
         .worker_max_blocking_threads(2)
+        .on_connect(give_up_on_those_who_do_not_read)
         .disable_signals();
     let server = match tls {
         None => server.listen(listener),
@@ -92,6 +96,19 @@ pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
     let server = server.map_err(listen)?.run();
     let handle = server.handle();
     Ok(Serving { address, handle, task: tokio::spawn(server) })
+}
+
+/// Closes a connection whose peer takes nothing of what was sent for a minute: answers that are streamed wait for their reader.
+fn give_up_on_those_who_do_not_read(connection: &dyn Any, _: &mut Extensions) {
+    const PATIENCE_MS: u32 = 60_000;
+    let stream = match connection.downcast_ref::<TlsStream<TcpStream>>() {
+        Some(tls) => Some(tls.get_ref().0),
+        None => connection.downcast_ref::<TcpStream>(),
+    };
+    if let Some(stream) = stream {
+        // Only the kernel knows what the peer took. A system without this option keeps such connections for longer.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, PATIENCE_MS);
+    }
 }
 
 /// Few threads: each has its own stack, buffers and timers, and more than the cores only take turns.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header;
+use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
@@ -161,12 +161,11 @@ pub async fn get_trust_list(
     Ok(form.answer(&request))
 }
 
-/// The first of our media types that `Accept` names.
+/// The one of our media types that `Accept` likes best.
 fn preferred(request: &HttpRequest) -> Option<&'static str> {
-    let values = request.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
-    let mut named = values.flat_map(|value| value.split(',')).map(|range| range.split(';').next().unwrap_or("").trim());
-    named.find_map(|name| {
-        ["application/json", JWKS, COSE_KEY_SET].into_iter().find(|ours| name.eq_ignore_ascii_case(ours))
+    let ranked = header::Accept::parse(request).ok()?.ranked();
+    ranked.iter().find_map(|media| {
+        ["application/json", JWKS, COSE_KEY_SET].into_iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours))
     })
 }
 

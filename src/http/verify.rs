@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::NO_STORE;
 use super::body::{self, Body, Media};
+use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{Problem, ProblemDocument};
 use crate::app::{App, Verdict};
@@ -92,8 +93,9 @@ pub async fn post_verify_batch(
     if let Err(problem) = Body::media(&request, &[Media::Text]) {
         return Err(body.refuse(problem).await);
     }
-    body.ahead(&request).await?;
-    let batch = Batch { app: app.into_inner(), body, lines: Lines::new(MAX_TEXT_LEN), ended: false };
+    body.ahead().await?;
+    let lines = Lines::new(MAX_TEXT_LEN);
+    let batch = Batch { app: app.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
     let verdicts = stream::unfold(batch, |mut batch| async move { Some((batch.next().await?, batch)) });
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(verdicts))
 }
@@ -104,6 +106,8 @@ struct Batch {
     body: Body,
     lines: Lines,
     ended: bool,
+    /// Counts among the requests in work for as long as it is answered.
+    _in_flight: InFlight,
 }
 
 /// Lines verified in one go: a chunk of unknown ones is about two milliseconds of work, done off the worker.
