@@ -95,6 +95,9 @@ impl Keyring {
     /// `passphrase`: opens every file. Errors: all of [`KeyringError`] but `NoSigningKey`.
     pub fn open_or_create(dir: &Path, passphrase: &str) -> Result<Keyring, KeyringError> {
         make_private_dir(dir)?;
+        // Two first runs at once take turns, and the second finds the first one's keys.
+        let turn = fs::File::open(dir).map_err(io(dir))?;
+        rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|error| io(dir)(error.into()))?;
         let mut issuer_files = issuer_files(dir)?;
         let (token, data) = (dir.join("token.pem"), dir.join("data.pem"));
         if issuer_files.is_empty() && !token.exists() && !data.exists() {

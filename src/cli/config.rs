@@ -1,16 +1,14 @@
 //! `thexanh config`: the settings in force. Those that are wrong have ended the process before.
 
-use std::io::Write as _;
-
-use super::Answer;
+use super::context::print;
+use super::{Answer, Failure};
 use crate::config::Sourced;
 
-pub(super) fn run(settings: &Sourced, explain: bool, json: bool) -> Answer {
-    let mut out = std::io::stdout().lock();
-    let _ = match (json, explain) {
-        (true, _) => writeln!(out, "{}", serde_json::json!(settings.config)),
-        (false, true) => write!(out, "{}", settings.explain()),
-        (false, false) => writeln!(out, "the settings are good; --explain prints them"),
-    };
-    Answer::Yes
+pub(super) fn run(settings: &Sourced, explain: bool, json: bool) -> Result<Answer, Failure> {
+    match (json, explain) {
+        (true, _) => print(serde_json::json!(settings.config)),
+        (false, true) => print(settings.explain().trim_end()),
+        (false, false) => print("the settings are good; --explain prints them"),
+    }?;
+    Ok(Answer::Yes)
 }

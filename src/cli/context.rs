@@ -35,20 +35,17 @@ impl Context {
         self.json
     }
 
-    /// Prints an answer: `plain` for people, or `value` for machines. A reader that has gone away is no error.
-    pub fn say(&self, plain: impl Display, value: &impl Serialize) {
-        let mut out = std::io::stdout().lock();
-        let _ = match self.json {
-            true => writeln!(out, "{}", serde_json::to_string(value).unwrap_or_default()),
-            false => writeln!(out, "{plain}"),
-        };
+    /// Prints an answer: `plain` for people, or `value` for machines.
+    pub fn say(&self, plain: impl Display, value: &impl Serialize) -> Result<(), Failure> {
+        match self.json {
+            true => print(serde_json::to_string(value).expect("answers have text keys")),
+            false => print(plain),
+        }
     }
 
     /// Prints what only people want to read.
-    pub fn tell(&self, plain: impl Display) {
-        if !self.json {
-            let _ = writeln!(std::io::stdout().lock(), "{plain}");
-        }
+    pub fn tell(&self, plain: impl Display) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { print(plain) }
     }
 
     /// Where the demo leaves the passphrase of the keys that it made.
@@ -109,6 +106,21 @@ impl Context {
         Ok(store)
     }
 
+    /// The database of an installation that is there already: a mistyped directory is not made into another.
+    pub async fn existing_store(&self) -> Result<Store, Failure> {
+        let dir = &self.config.data;
+        if self.config.database.url.is_none() && !dir.is_dir() {
+            return Err(Failure::environment(
+                "data_missing",
+                format!(
+                    "there is no directory {}; name the right one with --data, or make it with `thexanh serve`",
+                    dir.display()
+                ),
+            ));
+        }
+        self.store().await
+    }
+
     /// The running service on `store`, and the key of its bearer tokens. Lists the keys of a first run.
     pub async fn start(&self, store: Store, keyring: Keyring) -> Result<(Arc<App>, Arc<TokenKey>), Failure> {
         enlist(&store, &keyring, self.clock.now()).await?;
@@ -121,6 +133,16 @@ impl Context {
     pub fn token_key(&self, keyring: &Keyring) -> Result<TokenKey, Failure> {
         let key = TokenKey::from_pkcs8(keyring.token_pkcs8(), &self.config.tokens);
         key.map_err(|error| Failure::environment("token_key", error.to_string()))
+    }
+}
+
+/// Prints a line. A reader that has gone away has read enough; any other failure is one.
+pub(super) fn print(line: impl Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::environment("output", format!("cannot write the answer: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Answer, Context, Failure, serve};
 use crate::codec::qr::{Level, Symbol};
 use crate::http::access::Role;
 use crate::http::{Shared, serve as listen};
-use crate::keyring;
+use crate::keyring::{self, KeyringError};
 use crate::render::{read, terminal};
 use visitor::{Certified, Visitor, failed};
 
@@ -59,8 +59,10 @@ impl Demo {
         // 1. The database, the keys, the reference data.
         if context.config.keys.passphrase_file.is_none() && !context.config.keys_dir().join("data.pem").exists() {
             let path = context.demo_passphrase_file();
-            if !path.exists() {
-                keyring::new_passphrase_file(&path)?;
+            match keyring::new_passphrase_file(&path) {
+                // Another demo was faster, or one was cut short: its passphrase is ours.
+                Err(KeyringError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => drop(made?),
             }
         }
         let keyring = context.keyring()?;
@@ -79,7 +81,7 @@ impl Demo {
         let progress = progress(context, (0..self.people).map(|person| u64::from(people::doses_of(person))).sum());
         let certified = visitor.record(self.people, |done| progress.inc(done)).await?;
         progress.finish_and_clear();
-        context.tell(format_args!("{} people have their certificates", certified.len()));
+        context.tell(format_args!("{} people have their certificates", certified.len()))?;
         let of = |person| certified.get(&person).ok_or_else(|| failed("recording doses", "a certificate is missing"));
         let (yellow, green) = (of(YELLOW)?, of(GREEN)?);
 
@@ -96,7 +98,7 @@ impl Demo {
             right &= show(context, &visitor, &dir, exhibit).await?;
         }
         right &= forge(context, &visitor, green).await?;
-        context.tell(if right { "every verdict was right" } else { "a verdict was WRONG" });
+        context.tell(if right { "every verdict was right" } else { "a verdict was WRONG" })?;
 
         // 5. For others to use.
         if self.once {
@@ -129,9 +131,9 @@ async fn show(context: &Context, visitor: &Visitor<'_>, dir: &Path, exhibit: &Ex
         && (exhibit.profile != "compact" || *text == exhibit.certified.text && exhibit.certified.card == exhibit.card);
     if exhibit.profile == "compact" {
         let symbol = Symbol::encode(text, Level::M).map_err(|error| failed("a QR code", error))?;
-        context.tell(format_args!("\n{}", terminal::terminal(&symbol)));
+        context.tell(format_args!("\n{}", terminal::terminal(&symbol)))?;
     }
-    report(context, &png.display().to_string(), &verdict, right);
+    report(context, &png.display().to_string(), &verdict, right)?;
     Ok(right)
 }
 
@@ -143,11 +145,11 @@ async fn forge(context: &Context, visitor: &Visitor<'_>, certified: &Certified) 
     text.push(if last == Some('0') { '1' } else { '0' });
     let verdict = visitor.verify(&text).await?;
     let right = verdict["result"] == "rejected" && verdict["card"] == "red" && verdict.get("certificate").is_none();
-    report(context, "the green one with its last character changed", &verdict, right);
+    report(context, "the green one with its last character changed", &verdict, right)?;
     Ok(right)
 }
 
-fn report(context: &Context, what: &str, verdict: &Value, right: bool) {
+fn report(context: &Context, what: &str, verdict: &Value, right: bool) -> Result<(), Failure> {
     let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let facts = &verdict["certificate"];
     let course = match (facts["dose"].as_u64(), facts["series"].as_u64()) {
@@ -158,7 +160,7 @@ fn report(context: &Context, what: &str, verdict: &Value, right: bool) {
     context.say(
         format_args!("{what}\n  -> {}, {}{course}{wrong}", word(&verdict["result"]), word(&verdict["card"])),
         &json!({"what": what, "verdict": verdict, "right": right}),
-    );
+    )
 }
 
 fn progress(context: &Context, doses: u64) -> ProgressBar {
@@ -173,15 +175,15 @@ fn invite(context: &Context, visitor: &Visitor<'_>) -> Result<(), Failure> {
     context.say(
         format_args!("\nserving on {url}\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
         &json!({"listening": url}),
-    );
+    )?;
     for role in Role::ALL {
         let token = visitor.token(role, "79001", "79")?;
         context.say(
             format_args!("bearer token, role {}:\n  {token}", role.as_str()),
             &json!({"role": role.as_str(), "token": token}),
-        );
+        )?;
     }
-    context.tell("\nCtrl-C stops");
+    context.tell("\nCtrl-C stops")?;
     Ok(())
 }
 

@@ -81,13 +81,13 @@ async fn new(context: &Context, algorithm: Algorithm, from: Option<Timestamp>) -
             instant(signs_from)
         ),
         &json!({"kid": kid, "algorithm": algorithm.as_str(), "signs_from": signs_from.0}),
-    );
+    )?;
     Ok(Answer::Yes)
 }
 
 async fn list(context: &Context) -> Result<Answer, Failure> {
-    let (version, rows) = context.store().await?.issuer_keys().await?;
-    context.tell(format_args!("version {version}"));
+    let (version, rows) = context.existing_store().await?.issuer_keys().await?;
+    context.tell(format_args!("version {version}"))?;
     for row in rows {
         let algorithm = PublicKey::from_spki_der(&row.spki_der).map_or("unreadable", |key| key.algorithm().as_str());
         let state = match (row.withdrawn_at, row.signs_from.filter(|from| *from > context.clock.now())) {
@@ -103,16 +103,16 @@ async fn list(context: &Context) -> Result<Answer, Failure> {
                 "national": row.national, "usages": row.usages.words(), "signs_from": row.signs_from.map(|at| at.0),
                 "signs_until": row.signs_until.map(|at| at.0), "withdrawn_at": row.withdrawn_at.map(|at| at.0),
             }),
-        );
+        )?;
     }
     Ok(Answer::Yes)
 }
 
 async fn withdraw(context: &Context, kid: &str) -> Result<Answer, Failure> {
     let kid: Kid = kid.parse().map_err(|_| Failure::usage("a kid reads as `thexanh keys list` prints it"))?;
-    let withdrawn = context.store().await?.withdraw_issuer_key(kid, context.clock.now()).await?;
+    let withdrawn = context.existing_store().await?.withdraw_issuer_key(kid, context.clock.now()).await?;
     let text = if withdrawn { "withdrawn: all that it signed is rejected" } else { "no key in force has this kid" };
-    context.say(text, &json!({"kid": kid.to_string(), "withdrawn": withdrawn}));
+    context.say(text, &json!({"kid": kid.to_string(), "withdrawn": withdrawn}))?;
     Ok(if withdrawn { Answer::Yes } else { Answer::No })
 }
 

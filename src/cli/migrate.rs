@@ -6,6 +6,6 @@ use super::{Answer, Context, Failure};
 
 pub(super) async fn run(context: &Context) -> Result<Answer, Failure> {
     context.store().await?;
-    context.say("the schema is up to date", &json!({"schema": "up_to_date"}));
+    context.say("the schema is up to date", &json!({"schema": "up_to_date"}))?;
     Ok(Answer::Yes)
 }

@@ -176,7 +176,7 @@ fn settings(arguments: &Arguments) -> Result<Sourced, Failure> {
 
 async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure> {
     if let Command::Config { explain } = arguments.command {
-        return Ok(config::run(&settings, explain, arguments.json));
+        return config::run(&settings, explain, arguments.json);
     }
     let context = Context::new(settings.config, arguments.json);
     match arguments.command {
@@ -187,7 +187,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Revoke(revoke) => revoke.run(&context).await,
         Command::Token(token) => token.run(&context),
         Command::Migrate => migrate::run(&context).await,
-        Command::Openapi => Ok(openapi::run()),
+        Command::Openapi => openapi::run(),
         Command::Config { .. } => Ok(Answer::Yes),
     }
 }

@@ -23,13 +23,13 @@ impl Revoke {
         if self.why.trim().is_empty() {
             return Err(Failure::usage("--why must say why"));
         }
-        let store = context.store().await?;
+        let store = context.existing_store().await?;
         let (word, text) = match store.revoke(&uvci, "command line", &self.why, context.clock.now()).await? {
             Revoked::New => ("revoked", "revoked; every node on this database knows within a second"),
             Revoked::Already(_) => ("already_revoked", "it was revoked before"),
             Revoked::Unknown => ("unknown", "no certificate has this UVCI"),
         };
-        context.say(text, &json!({"uvci": uvci.to_string(), "result": word}));
+        context.say(text, &json!({"uvci": uvci.to_string(), "result": word}))?;
         Ok(if word == "unknown" { Answer::No } else { Answer::Yes })
     }
 }

@@ -15,7 +15,7 @@ pub(super) async fn run(context: &Context) -> Result<Answer, Failure> {
     let (app, tokens) = context.start(store, keyring).await?;
     let serving = serve(Shared::new(Arc::clone(&app), tokens))?;
     let url = url(context, &serving);
-    context.say(format_args!("listening on {url}, documentation at {url}/docs"), &json!({"listening": url}));
+    context.say(format_args!("listening on {url}, documentation at {url}/docs"), &json!({"listening": url}))?;
     until_stopped(context, serving, app).await
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn until_stopped(context: &Context, serving: Serving, app: Arc<
         }
     };
     stopped().await;
-    context.tell("stopping when what is in work is done; a second signal stops at once");
+    context.tell("stopping when what is in work is done; a second signal stops at once")?;
     let finish = async {
         serving.stop().await;
         app.stop().await;

@@ -45,7 +45,7 @@ impl Token {
             Failure::usage("a token needs a --subject; role facility needs --facility, role province --province")
         })?;
         let expires_at = now.0.saturating_add(grant.lifetime_s);
-        context.say(&token, &json!({"token": token, "role": self.role.as_str(), "expires_at": expires_at}));
+        context.say(&token, &json!({"token": token, "role": self.role.as_str(), "expires_at": expires_at}))?;
         Ok(Answer::Yes)
     }
 }

@@ -35,24 +35,28 @@ impl Verify {
         match &self.trust {
             Some(path) => engine.set_trust(trust_list(path)?),
             None => {
-                let (store, node) = (context.store().await?, Uuid::new_v4());
+                let (store, node) = (context.existing_store().await?, Uuid::new_v4());
                 engine.refresh(&store, node).await?;
                 store.stop_sequencing(node).await?;
             }
         }
-        let mut all = true;
+        let (mut asked, mut accepted) = (0_u64, 0_u64);
         let mut judge = |text: &str| {
             let verdict = engine.verify(text);
-            all &= verdict.outcome() == Outcome::Accepted;
-            context.say(describe(&verdict), &verdict);
+            asked += 1;
+            accepted += u64::from(verdict.outcome() == Outcome::Accepted);
+            context.say(describe(&verdict), &verdict)
         };
         match (self.text.as_deref(), &self.image) {
-            (_, Some(path)) => picture(path)?.iter().for_each(|text| judge(text)),
+            (_, Some(path)) => picture(path)?.iter().try_for_each(|text| judge(text))?,
             (Some("-"), None) => lines(judge)?,
-            (Some(text), None) => judge(text),
+            (Some(text), None) => judge(text)?,
             (None, None) => return Err(Failure::usage("give a text, - or --image")),
         }
-        Ok(if all { Answer::Yes } else { Answer::No })
+        if asked == 0 {
+            return Err(Failure::environment("nothing_read", "standard input was empty; no text was verified"));
+        }
+        Ok(if accepted == asked { Answer::Yes } else { Answer::No })
     }
 }
 
@@ -78,8 +82,8 @@ fn picture(path: &Path) -> Result<Vec<String>, Failure> {
     read::read(&bytes).map_err(|error| unreadable(path, error))
 }
 
-/// Hands every line of standard input to `judge`, the empty ones apart. What is too long is judged by its beginning.
-fn lines(mut judge: impl FnMut(&str)) -> Result<(), Failure> {
+/// Hands every line of standard input to `judge`, so that answers keep step. What is too long is judged by its beginning.
+fn lines(mut judge: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     loop {
@@ -92,10 +96,7 @@ fn lines(mut judge: impl FnMut(&str)) -> Result<(), Failure> {
             input.skip_until(b'\n').map_err(failed)?;
         }
         let text = String::from_utf8_lossy(&line);
-        let text = text.trim_end_matches(['\r', '\n']);
-        if !text.is_empty() {
-            judge(text);
-        }
+        judge(text.trim_end_matches(['\r', '\n']))?;
     }
 }
 

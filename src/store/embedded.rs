@@ -60,7 +60,9 @@ pub enum EmbeddedError {
         source: io::Error,
     },
     /// A directory that we would trust belongs to somebody else.
-    #[error("{0} belongs to another user or is open to others; remove it")]
+    #[error(
+        "{0} belongs to another user or is open to others; run this as its owner, or give another directory with --data"
+    )]
     NotOurs(PathBuf),
     /// A program failed.
     #[error("{program} failed; see {log}")]

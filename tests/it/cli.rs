@@ -141,6 +141,8 @@ fn a_start_that_cannot_be_ends_with_one_sentence_that_says_what_to_do() {
         ("a broken database URL", vec!["migrate", "--config", "url.toml"], "database_url", 3),
         ("no database there", vec!["migrate", "--config", "nobody.toml"], "database_unreachable", 3),
         ("a token without its facility", vec!["token", "--role", "facility", "--subject", "t"], "usage", 2),
+        ("no data there", vec!["verify", "--data", "absent", "x"], "data_missing", 3),
+        ("no texts", vec!["verify", "--trust", "trust.json", "-"], "nothing_read", 3),
         ("no UVCI", vec!["revoke", "junk", "--why", "t"], "usage", 2),
         ("no picture", vec!["verify", "--trust", "trust.json", "--image", "passphrase"], "file_unreadable", 3),
         ("no trust list", vec!["verify", "--trust", "passphrase", "x"], "file_unreadable", 3),
@@ -216,7 +218,7 @@ fn many_texts_are_verified_from_standard_input_line_by_line() {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["reason"].as_str().expect("a reason").to_owned())
         .collect();
-    assert_eq!(reasons, ["not_a_certificate", "unknown_prefix", "too_large", "malformed_base45"]);
+    assert_eq!(reasons, ["not_a_certificate", "not_a_certificate", "unknown_prefix", "too_large", "malformed_base45"]);
     assert_eq!(output.status.code(), Some(1));
 }
 
