@@ -48,6 +48,9 @@ pub enum StartError {
     /// A key of the trust list cannot be used.
     #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
     Key(#[from] KeyError),
+    /// The process is being stopped.
+    #[error("the process is being stopped")]
+    Interrupted,
 }
 
 impl StartError {
@@ -56,6 +59,7 @@ impl StartError {
         match self {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
+            StartError::Interrupted => "interrupted",
         }
     }
 }
@@ -120,7 +124,7 @@ impl App {
         keyring: Arc<Keyring>,
     ) -> Result<Arc<App>, StartError> {
         let data_key = Arc::new(DataKey::new(keyring.data_key()));
-        let engine = Engine::new(clock.clone(), config.cache.proofs_mib);
+        let engine = Engine::new(clock.clone(), config.cache.proofs_mib, config.ed25519_engine());
         let trust = engine.trust_in_force();
         let desk = || Desk {
             store: store.clone(),

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+use crate::ed25519;
 
 /// Declares one section of the settings once: its fields, their defaults, and their doc comments as data.
 macro_rules! section {
@@ -46,6 +49,8 @@ section! {
         pub tokens: Tokens = Tokens::default(),
         /// `[cache]`: how much memory answers may be remembered in.
         pub cache: Cache = Cache::default(),
+        /// How Ed25519 signatures are verified: `auto` takes the fastest that the processor has, `portable` leaves its vectors alone, `library` is ed25519-dalek. The verdicts are the same.
+        pub ed25519: Ed25519 = Ed25519::Auto,
         /// `[log]`: what is written to standard error. Never names, birth dates, phones, certificates or keys.
         pub log: Log = Log::default(),
     }
@@ -136,6 +141,29 @@ section! {
         pub format: LogFormat = LogFormat::Plain,
         /// Writes one line a request (method, route, status, time), which costs 1.8 µs each.
         pub access: bool = false,
+    }
+}
+
+/// How Ed25519 signatures are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ed25519 {
+    /// The fastest way that the processor has.
+    Auto,
+    /// 64-bit arithmetic, on every processor.
+    Portable,
+    /// The library, which keeps nothing of a key.
+    Library,
+}
+
+impl Config {
+    /// A new engine that verifies Ed25519 signatures as the settings say.
+    pub fn ed25519_engine(&self) -> Arc<ed25519::Engine> {
+        ed25519::Engine::new(match self.ed25519 {
+            Ed25519::Auto => ed25519::Path::available().first().copied().unwrap_or(ed25519::Path::Library),
+            Ed25519::Portable => ed25519::Path::Portable,
+            Ed25519::Library => ed25519::Path::Library,
+        })
     }
 }
 

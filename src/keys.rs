@@ -1,4 +1,4 @@
-//! Keys: the issuer's secret half, public halves of several algorithms, and the kid. Uses nothing of ours.
+//! Keys: the issuer's secret half, public halves of several algorithms, and the kid. Of ours it uses `ed25519` alone.
 
 use std::fmt;
 
@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
+
+use crate::ed25519;
 
 /// Algorithm identifiers of the COSE registry. Source: RFC 9053 §2, RFC 8230, RFC 9864 §2.
 pub mod alg {
@@ -146,7 +148,7 @@ pub struct PublicKey {
 }
 
 enum Verifier {
-    EdDsa(Box<ed25519_dalek::VerifyingKey>),
+    EdDsa(Box<ed25519::Key>),
     Es256(Box<aws::ParsedPublicKey>),
     Ps256(Box<aws::ParsedPublicKey>),
 }
@@ -170,8 +172,7 @@ impl PublicKey {
         let verifier = match spki.algorithm.oid {
             OID_ED25519 => {
                 let bytes = bits.try_into().map_err(|_| KeyError::Spki)?;
-                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::WeakPoint)?;
-                Verifier::EdDsa(Box::new(key))
+                Verifier::EdDsa(Box::new(ed25519::Key::from_bytes(bytes).ok_or(KeyError::WeakPoint)?))
             }
             OID_EC if spki.algorithm.parameters_oid() == Ok(OID_P256) => {
                 Verifier::Es256(parsed(&aws::ECDSA_P256_SHA256_FIXED)?)
@@ -203,12 +204,27 @@ impl PublicKey {
 
     /// True if `signature` is this key's over `tbs`: 64 bytes r||s or R||s, or as long as the RSA modulus.
     ///
-    /// Ed25519 has `verify_strict`'s verdict: no cofactor, s canonical, neither R nor the key of small order.
+    /// Ed25519 has `verify_strict`'s verdict: no cofactor, s canonical, neither R nor the key of small order. A trust list,
+    /// which meets a key again and again, verifies through its [`ed25519::Engine`] instead.
     pub fn verifies(&self, signature: &[u8], tbs: &[u8]) -> bool {
         match &self.verifier {
-            Verifier::EdDsa(key) => ed25519_dalek::Signature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(tbs, &signature).is_ok()),
+            Verifier::EdDsa(key) => key.verifies_by_library(signature, tbs),
             Verifier::Es256(key) | Verifier::Ps256(key) => key.verify_sig(tbs, signature).is_ok(),
+        }
+    }
+
+    /// The Ed25519 key that this is, if it is one.
+    pub fn ed25519(&self) -> Option<&ed25519::Key> {
+        match &self.verifier {
+            Verifier::EdDsa(key) => Some(key),
+            Verifier::Es256(_) | Verifier::Ps256(_) => None,
+        }
+    }
+
+    /// Gives an Ed25519 key a place among the keys of `engine`.
+    pub fn prepare(&mut self, engine: &ed25519::Engine) {
+        if let Verifier::EdDsa(key) = &mut self.verifier {
+            engine.prepare(key);
         }
     }
 
@@ -216,12 +232,8 @@ impl PublicKey {
     /// that differ between implementations.
     pub fn check_prime_order(&self) -> Result<(), KeyError> {
         match &self.verifier {
-            Verifier::EdDsa(key) => {
-                let point = key.to_edwards();
-                let canonical = point.compress().as_bytes() == key.as_bytes();
-                if canonical && point.is_torsion_free() && !key.is_weak() { Ok(()) } else { Err(KeyError::WeakPoint) }
-            }
-            Verifier::Es256(_) | Verifier::Ps256(_) => Ok(()),
+            Verifier::EdDsa(key) if !key.is_canonical_of_prime_order() => Err(KeyError::WeakPoint),
+            _ => Ok(()),
         }
     }
 }

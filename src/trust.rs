@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::certificate::{Statement, UnixSeconds};
+use crate::ed25519;
 use crate::keys::{KeyError, Kid, PublicKey};
 
 /// What a key may sign. A key that names none may sign all. Source: HCERT §5 (extended key usage OIDs of signing certificates).
@@ -94,20 +95,27 @@ pub struct TrustedKey {
 }
 
 /// An immutable snapshot of the keys we accept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TrustList {
     version: u64,
     keys: HashMap<Kid, Vec<Arc<TrustedKey>>>,
+    ed25519: Arc<ed25519::Engine>,
 }
 
 impl TrustList {
     /// The list of `keys` at `version`; several may share a kid, and keep their order.
     ///
-    /// Errors: [`KeyError::WeakPoint`] for an Ed25519 key that is not canonical and of prime order.
-    pub fn new(version: u64, keys: impl IntoIterator<Item = TrustedKey>) -> Result<TrustList, KeyError> {
-        let mut list = TrustList { version, keys: HashMap::new() };
-        for key in keys {
+    /// `ed25519`: through which its Ed25519 keys verify. Errors: [`KeyError::WeakPoint`] for an Ed25519 key that is not
+    /// canonical and of prime order.
+    pub fn new(
+        version: u64,
+        keys: impl IntoIterator<Item = TrustedKey>,
+        ed25519: &Arc<ed25519::Engine>,
+    ) -> Result<TrustList, KeyError> {
+        let mut list = TrustList { version, keys: HashMap::new(), ed25519: Arc::clone(ed25519) };
+        for mut key in keys {
             key.key.check_prime_order()?;
+            key.key.prepare(ed25519);
             list.keys.entry(key.kid).or_default().push(Arc::new(key));
         }
         Ok(list)
@@ -121,6 +129,29 @@ impl TrustList {
     /// Every key with this kid; empty if there is none.
     pub fn keys(&self, kid: &Kid) -> &[Arc<TrustedKey>] {
         self.keys.get(kid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Makes ready what verifying under the national keys needs, some milliseconds of work a key. Others become ready in use.
+    pub fn warm(&self) {
+        let national = self.keys.values().flatten().filter(|key| key.national && key.withdrawn_at.is_none());
+        national.filter_map(|key| key.key.ed25519()).for_each(|key| self.ed25519.warm(key));
+    }
+
+    /// True if `signature` is `key`'s over what `write` appends.
+    pub fn verifies(&self, key: &TrustedKey, signature: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        match key.key.ed25519() {
+            Some(key) => self.ed25519.verifies(key, signature, write),
+            None => {
+                let mut tbs = Vec::with_capacity(1024);
+                write(&mut tbs);
+                key.key.verifies(signature, &tbs)
+            }
+        }
+    }
+
+    /// A batch of signatures of its Ed25519 keys, to verify together.
+    pub fn batch(&self) -> ed25519::Batch<'_> {
+        self.ed25519.batch()
     }
 
     /// Every key, ordered by kid.

@@ -12,6 +12,7 @@ use super::tallies::Tallies;
 use super::verdict::{AsOf, Verdict};
 use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
+use crate::ed25519;
 use crate::policy::Rules;
 use crate::revocation::{Entry, RevocationSet};
 use crate::trust::TrustList;
@@ -21,6 +22,7 @@ use crate::verify::{self, Rejection};
 pub struct Engine {
     clock: Clock,
     trust: Arc<ArcSwap<TrustList>>,
+    ed25519: Arc<ed25519::Engine>,
     revoked: ArcSwap<RevocationSet>,
     rules: ArcSwap<Rules>,
     proofs: Proofs,
@@ -29,10 +31,12 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that trusts nobody yet. `proofs_mib`: how much memory proofs may be kept in.
-    pub fn new(clock: Clock, proofs_mib: u64) -> Engine {
+    pub fn new(clock: Clock, proofs_mib: u64, ed25519: Arc<ed25519::Engine>) -> Engine {
+        let nobody = TrustList::new(0, [], &ed25519).expect("no key is weak");
         Engine {
             clock,
-            trust: Arc::new(ArcSwap::from_pointee(TrustList::default())),
+            trust: Arc::new(ArcSwap::from_pointee(nobody)),
+            ed25519,
             revoked: ArcSwap::from_pointee(RevocationSet::default()),
             rules: ArcSwap::from_pointee(Rules::default()),
             proofs: Proofs::new(proofs_mib.saturating_mul(1 << 20)),
@@ -98,6 +102,11 @@ impl Engine {
         verdict
     }
 
+    /// Through which Ed25519 keys verify, one trust list after the other.
+    pub fn ed25519(&self) -> &Arc<ed25519::Engine> {
+        &self.ed25519
+    }
+
     /// The trust list in force, for those who sign by it: swapped whole when a new one comes.
     pub fn trust_in_force(&self) -> Arc<ArcSwap<TrustList>> {
         Arc::clone(&self.trust)
@@ -150,6 +159,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ed25519::Path;
     use crate::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
     use crate::issue::{Subject, issue};
     use crate::keys::{Algorithm, IssuerKey, PublicKey};
@@ -168,7 +178,7 @@ mod tests {
     }
 
     fn engine(key: &IssuerKey, proofs_mib: u64) -> Engine {
-        let engine = Engine::new(Clock::fixed(NOW), proofs_mib);
+        let engine = Engine::new(Clock::fixed(NOW), proofs_mib, ed25519::Engine::new(Path::Portable));
         let key = TrustedKey {
             key: PublicKey::from_spki_der(key.spki_der()).expect("a key"),
             kid: key.kid(),
@@ -182,7 +192,7 @@ mod tests {
             trusted_until: None,
             withdrawn_at: None,
         };
-        engine.set_trust(TrustList::new(1, [key]).expect("a list"));
+        engine.set_trust(TrustList::new(1, [key], engine.ed25519()).expect("a list"));
         engine
     }
 
@@ -222,7 +232,7 @@ mod tests {
 
     #[test]
     fn revocations_are_added_and_never_taken_back() {
-        let engine = Engine::new(Clock::fixed(NOW), 1);
+        let engine = Engine::new(Clock::fixed(NOW), 1, ed25519::Engine::new(Path::Portable));
         engine.add_revocations(None, &[[1; 16]]);
         assert_eq!((engine.revoked().version(), engine.revoked().len()), (0, 1));
         engine.add_revocations(Some(3), &[[1; 16], [2; 16]]);

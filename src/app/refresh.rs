@@ -51,7 +51,13 @@ impl Engine {
     async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
         let (version, rows) = store.issuer_keys().await?;
         let keys = rows.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
-        self.set_trust(TrustList::new(version, keys)?);
+        let list = TrustList::new(version, keys, self.ed25519())?;
+        // Off the runtime's threads, and before it is in force: the first to verify need not wait.
+        let list = tokio::task::spawn_blocking(move || {
+            list.warm();
+            list
+        });
+        self.set_trust(list.await.map_err(|_| StartError::Interrupted)?);
         Ok(())
     }
 }

@@ -31,9 +31,9 @@ const MAX_TRUST_LIST_BYTES: u64 = 32 << 20;
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
-        let engine = Engine::new(context.clock.clone(), 1);
+        let engine = Engine::new(context.clock.clone(), 1, context.config.ed25519_engine());
         match &self.trust {
-            Some(path) => engine.set_trust(trust_list(path)?),
+            Some(path) => engine.set_trust(trust_list(path, &engine)?),
             None => {
                 let (store, node) = (context.existing_store().await?, Uuid::new_v4());
                 engine.refresh(&store, node).await?;
@@ -68,11 +68,11 @@ fn open(path: &Path) -> Result<fs::File, Failure> {
     fs::File::open(path).map_err(|error| unreadable(path, format_args!("{error}; name a file that this user can read")))
 }
 
-fn trust_list(path: &Path) -> Result<TrustList, Failure> {
+fn trust_list(path: &Path, engine: &Engine) -> Result<TrustList, Failure> {
     let file = open(path)?;
     let document: TrustListDocument = serde_json::from_reader(std::io::BufReader::new(file.take(MAX_TRUST_LIST_BYTES)))
         .map_err(|error| unreadable(path, format_args!("this is no trust list: {error}")))?;
-    TrustList::try_from(document).map_err(|error| unreadable(path, error))
+    document.into_list(engine.ed25519()).map_err(|error| unreadable(path, error))
 }
 
 fn picture(path: &Path) -> Result<Vec<String>, Failure> {

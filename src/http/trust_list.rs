@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemDocument};
 use super::published::Published;
+use crate::ed25519;
 use crate::app::App;
 use crate::certificate::UnixSeconds;
 use crate::keys::{Algorithm, KeyError, PublicKey};
@@ -83,12 +84,11 @@ pub enum DocumentError {
     Key(#[from] KeyError),
 }
 
-impl TryFrom<TrustListDocument> for TrustList {
-    type Error = DocumentError;
-
-    fn try_from(document: TrustListDocument) -> Result<TrustList, DocumentError> {
-        let keys = document.keys.into_iter().map(TrustedKey::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(TrustList::new(document.version, keys)?)
+impl TrustListDocument {
+    /// The trust list that this is. `ed25519`: through which its Ed25519 keys verify. Errors: every [`DocumentError`].
+    pub fn into_list(self, ed25519: &Arc<ed25519::Engine>) -> Result<TrustList, DocumentError> {
+        let keys = self.keys.into_iter().map(TrustedKey::try_from).collect::<Result<Vec<_>, _>>()?;
+        Ok(TrustList::new(self.version, keys, ed25519)?)
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::certificate::{BirthDate, Dose, Product, Uvci};
+use crate::ed25519;
 use crate::issue::{Subject, issue};
 use crate::keys::{Algorithm, IssuerKey, PublicKey};
 use crate::name::PersonName;
@@ -41,7 +42,7 @@ fn trusted(key: &IssuerKey) -> TrustedKey {
 }
 
 fn list(keys: impl IntoIterator<Item = TrustedKey>) -> TrustList {
-    TrustList::new(1, keys).expect("own keys have prime order")
+    TrustList::new(1, keys, &ed25519::Engine::new(ed25519::Path::Portable)).expect("own keys have prime order")
 }
 
 fn verdict(text: &str, trust: &TrustList, now: UnixSeconds) -> Result<CardColour, Rejection> {

@@ -1,0 +1,170 @@
+//! Ed25519 verification, prepared per trusted key.
+//!
+//! # What is checked
+//!
+//! A signature (R, s) of a message M under a key A is good if s B - h A = R, with h = SHA-512(R, A, M) and B the base point. A
+//! verifier meets millions of signatures under a handful of keys, and B is the same for all: so for B and for every key in use
+//! there is a comb (`comb.rs`), the multiples of the point laid out such that s B - h A is a sum of some sixty entries, without
+//! one doubling. The sum is then written as 32 bytes, which costs the one inversion, and compared with those of R.
+//!
+//! # The verdict
+//!
+//! It is that of ed25519-dalek's `verify_strict`, on every path, for every key and signature, hostile ones too:
+//! - s must be below the group's order, or a second signature could be made of a first;
+//! - R is never decoded: what was computed is written in the one canonical way, so an R written in another is refused;
+//! - neither R nor A may be of small order; there is no cofactor;
+//! - h is reduced modulo the group's order before it multiplies A, as there. For a key with torsion that matters; the trust
+//!   list refuses such keys, and the verdict is tested below that gate.
+//!
+//! Batches are not `verify_batch`, which adds signatures up and has another verdict: each equation is computed by itself, and
+//! only the inversion is shared, so that each verdict is exact.
+//!
+//! # Three paths
+//!
+//! - `vector.rs`: AVX-512 IFMA, eight equations in the lanes of one, or one equation's additions spread over them.
+//! - `portable.rs`: the same sums one at a time in 64-bit arithmetic.
+//! - the library, ed25519-dalek itself: for keys that have no comb, and for operators who want it.
+//!
+//! Keys, signatures and messages are public, so time that depends on them tells nobody anything: all of this is variable in
+//! time on purpose, and must never sign.
+
+mod batch;
+mod comb;
+mod curve;
+mod engine;
+mod field;
+mod inverse;
+mod portable;
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+pub use batch::Batch;
+use comb::{Comb, Digits};
+use curve::Point;
+use curve25519_dalek::constants::EIGHT_TORSION;
+use ed25519_dalek::{Signature, VerifyingKey};
+pub use engine::Engine;
+use engine::Slot;
+
+/// The windows of the base point's comb, which all keys share: 24 additions from 3 MiB, made once in 8 ms.
+const BASE_W: u32 = 11;
+/// The windows of a key's comb: 26 additions from 1.6 MiB, made in 4 ms. Narrower ones (8: 32 additions, 0.5 MiB) cost a batch
+/// 15 % of its speed, wider ones gain no more than the noise.
+const KEY_W: u32 = 10;
+
+/// How signatures are verified. All paths have one verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// AVX-512 IFMA, where the processor has it.
+    Vector,
+    /// 64-bit arithmetic.
+    Portable,
+    /// ed25519-dalek, which keeps nothing of a key.
+    Library,
+}
+
+impl Path {
+    /// The paths that this processor has, the fastest first.
+    pub fn available() -> &'static [Path] {
+        #[cfg(target_arch = "x86_64")]
+        if vector::available() {
+            return &[Path::Vector, Path::Portable, Path::Library];
+        }
+        &[Path::Portable, Path::Library]
+    }
+}
+
+/// A public key.
+pub struct Key {
+    bytes: [u8; 32],
+    library: VerifyingKey,
+    /// True if it is of small order: it verifies nothing.
+    small_order: bool,
+    /// Where its comb is, once an engine has prepared it.
+    slot: Option<Arc<Slot>>,
+}
+
+impl Key {
+    /// The key that 32 bytes stand for, if they are a point. Until an [`Engine`] prepares it, it verifies by the library.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Option<Key> {
+        let library = VerifyingKey::from_bytes(bytes).ok()?;
+        Some(Key { bytes: *bytes, small_order: library.is_weak(), library, slot: None })
+    }
+
+    /// True if the bytes are the canonical ones of a point of prime order. Under any other key one message can have verdicts
+    /// that differ between implementations.
+    pub fn is_canonical_of_prime_order(&self) -> bool {
+        let point = self.library.to_edwards();
+        point.compress().as_bytes() == &self.bytes && point.is_torsion_free() && !self.small_order
+    }
+
+    /// The library's verdict, by which the others are measured.
+    pub fn verifies_by_library(&self, signature: &[u8], message: &[u8]) -> bool {
+        Signature::from_slice(signature).is_ok_and(|signature| self.library.verify_strict(message, &signature).is_ok())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ed25519::Key({:02x?})", self.bytes)
+    }
+}
+
+/// One signature, read: what must hold is s B - h A = R.
+struct Equation<'k> {
+    /// Of -A.
+    comb: &'k Comb<KEY_W>,
+    s: Digits,
+    h: Digits,
+    /// As the signature has it, in four words.
+    r: [u64; 4],
+}
+
+impl<'k> Equation<'k> {
+    /// The equation of a signature (R, s) under the key whose comb this is; `None` if s is not below the group's order.
+    ///
+    /// `hash`: of R, A and the message.
+    fn new(comb: &'k Comb<KEY_W>, r: &[u8; 32], s: &[u8; 32], hash: &[u8; 64]) -> Option<Equation<'k>> {
+        Some(Equation {
+            comb,
+            s: Comb::<BASE_W>::digits(scalar::canonical(s)?),
+            h: Comb::<KEY_W>::digits(scalar::reduced(hash)),
+            r: field::words(r),
+        })
+    }
+
+    /// True if `sum`, s B - h A, is R.
+    fn holds(&self, sum: Point) -> bool {
+        field::words(&sum.to_bytes(sum.z.inverted())) == self.r
+    }
+}
+
+/// A signature's R and s; `None` if it has not 64 bytes.
+fn halves(signature: &[u8]) -> Option<(&[u8; 32], &[u8; 32])> {
+    match signature.as_chunks() {
+        ([r, s], []) => Some((r, s)),
+        _ => None,
+    }
+}
+
+/// True if `r`, canonical, is one of the eight points of small order.
+fn is_of_small_order(r: &[u8; 32]) -> bool {
+    static ALL: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
+    ALL.get_or_init(|| EIGHT_TORSION.map(|point| point.compress().to_bytes())).contains(r)
+}
+
+/// The comb of the base point, made on first use.
+fn base_comb() -> &'static Comb<BASE_W> {
+    static COMB: OnceLock<Comb<BASE_W>> = OnceLock::new();
+    COMB.get_or_init(|| {
+        let bytes = curve25519_dalek::constants::ED25519_BASEPOINT_COMPRESSED.to_bytes();
+        Comb::new(Point::from_bytes(&bytes).expect("the base point is on the curve"))
+    })
+}
