@@ -17,6 +17,7 @@ use thexanh::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci}
 use thexanh::clock::Clock;
 use thexanh::codec::qr::{Level, Symbol};
 use thexanh::codec::{self, CodecError, cose};
+use thexanh::ed25519::{self, Batch, Path};
 use thexanh::issue::{Subject, issue};
 use thexanh::keys::{IssuerKey, Kid, PublicKey};
 use thexanh::name::PersonName;
@@ -25,7 +26,7 @@ use thexanh::render::png::{SCALE, png};
 use thexanh::render::svg::svg;
 use thexanh::revocation::{self, RevocationSet};
 use thexanh::trust::{TrustList, TrustedKey, Usages};
-use thexanh::verify::{Signed, check_signature};
+use thexanh::verify::{Rejection, Signed, check_signature, check_signatures};
 
 /// When the benches take place: 2021-12-20T11:33:20Z.
 pub const NOW: UnixSeconds = UnixSeconds(1_640_000_000);
@@ -78,7 +79,8 @@ impl Holder {
 
 /// Holders, their certificates in both profiles, and what is needed to verify them, ours and the peer's.
 pub struct Fixtures {
-    pub ed25519: IssuerKey,
+    /// The keys that the compact texts are signed with, in turn.
+    pub ed25519: [IssuerKey; 4],
     pub p256: IssuerKey,
     pub holders: Vec<Holder>,
     /// `VN1:` texts, one a holder.
@@ -87,7 +89,8 @@ pub struct Fixtures {
     pub hc1: Vec<String>,
     /// The proofs of `compact`.
     pub signed: Vec<Signed>,
-    pub trust: TrustList,
+    /// The list that trusts all keys, for each path of Ed25519 that this processor has, ready; the fastest first.
+    pub lists: Vec<(Path, TrustList)>,
     pub revoked: RevocationSet,
     pub rules: Rules,
     /// The ES256 key in the list of the `dgc` crate.
@@ -98,12 +101,19 @@ impl Fixtures {
     /// Makes everything, and makes sure that we accept each text and that the peer accepts the ones it can read.
     pub fn new() -> Fixtures {
         let mut random = Random(SEED);
-        let (ed25519, p256) = (ed25519_key(), p256_key());
+        let (ed25519, p256) = ([1, 2, 3, 4].map(ed25519_key), p256_key());
         let holders: Vec<Holder> = (0..CERTIFICATES).map(|_| random.holder()).collect();
-        let texts = |profile, key| -> Vec<String> { holders.iter().map(|holder| text(holder, profile, key)).collect() };
-        let (compact, hc1) = (texts(Profile::Compact, &ed25519), texts(Profile::Hc1, &p256));
-        let trust = trust_list([&ed25519, &p256]);
-        let proof = |text: &String| check_signature(text, &trust).expect("signed by a trusted key");
+        let in_turn = holders.iter().zip(ed25519.iter().cycle());
+        let compact: Vec<String> = in_turn.map(|(holder, key)| text(holder, Profile::Compact, key)).collect();
+        let hc1 = holders.iter().map(|holder| text(holder, Profile::Hc1, &p256)).collect();
+        let ready = |&path: &Path| {
+            let list = trust_list(ed25519.iter().chain([&p256]), &ed25519::Engine::new(path));
+            list.warm();
+            (path, list)
+        };
+        let lists: Vec<(Path, TrustList)> = Path::available().iter().map(ready).collect();
+        let (_, trust) = lists.first().expect("the library is always there");
+        let proof = |text: &String| check_signature(text, trust).expect("signed by a trusted key");
         let signed = compact.iter().map(proof).collect();
         let revoked = (0..REVOKED).map(|i| revocation::entry(&random.uvci(i).to_string()));
         let revoked = RevocationSet::new(1, revoked);
@@ -111,25 +121,42 @@ impl Fixtures {
         let point = p256.spki_der().last_chunk::<65>().expect("the point ends the SubjectPublicKeyInfo");
         dgc_trust.add(&p256.kid().0, point.to_vec());
         let rules = Rules::default();
-        let all = Fixtures { ed25519, p256, holders, compact, hc1, signed, trust, revoked, rules, dgc_trust };
+        let all = Fixtures { ed25519, p256, holders, compact, hc1, signed, lists, revoked, rules, dgc_trust };
         for at in 0..CERTIFICATES {
-            assert!(all.one(at) && all.es256(at) && all.dgc(at) && all.all_but_signature(at) && all.dgc_decode(at));
+            assert!(all.es256(at) && all.dgc(at) && all.all_but_signature(at) && all.dgc_decode(at));
+            assert!(all.lists.iter().all(|(_, trust)| all.one(trust, at)));
         }
         all
     }
 
-    fn accepts(&self, text: &str) -> bool {
-        check_signature(text, &self.trust).is_ok_and(|signed| signed.accept(&self.revoked, &self.rules, NOW).is_ok())
+    fn is_accepted(&self, signed: Result<Signed, Rejection>) -> bool {
+        signed.is_ok_and(|signed| signed.accept(&self.revoked, &self.rules, NOW).is_ok())
+    }
+
+    /// The list for the fastest path.
+    pub fn trust(&self) -> &TrustList {
+        self.lists.first().map(|(_, trust)| trust).expect("the library is always there")
+    }
+
+    /// The list for this path, if the processor has it.
+    pub fn trust_by(&self, path: Path) -> Option<&TrustList> {
+        self.lists.iter().find(|(other, _)| *other == path).map(|(_, trust)| trust)
     }
 
     /// From a compact text to a `Verified`. The core keeps nothing, so each text is as one never seen before.
-    pub fn one(&self, at: usize) -> bool {
-        self.accepts(pick(&self.compact, at).as_str())
+    pub fn one(&self, trust: &TrustList, at: usize) -> bool {
+        self.is_accepted(check_signature(pick(&self.compact, at).as_str(), trust))
+    }
+
+    /// The same for the texts from `first` on, as many as a batch holds. Returns how many are accepted.
+    pub fn batch(&self, trust: &TrustList, first: usize) -> usize {
+        let texts: Vec<&str> = (first..first + Batch::SIZE).map(|at| pick(&self.compact, at).as_str()).collect();
+        check_signatures(&texts, trust).into_iter().filter_map(|signed| self.is_accepted(signed).then_some(())).count()
     }
 
     /// From an HC1 text to a `Verified`.
     pub fn es256(&self, at: usize) -> bool {
-        self.accepts(pick(&self.hc1, at).as_str())
+        self.is_accepted(check_signature(pick(&self.hc1, at).as_str(), self.trust()))
     }
 
     /// The peer's whole chain on an HC1 text: decoded and its signature checked, with no period, revocation or rule asked for.
@@ -152,7 +179,7 @@ impl Fixtures {
             let certificate = codec::decode_claims(profile, sign1.payload)?;
             let kid = sign1.kid.and_then(|kid| kid.try_into().ok()).map(Kid).ok_or(CodecError::Cose)?;
             let called_so = |key: &&Arc<TrustedKey>| sign1.alg.is_some_and(|alg| key.key.algorithm().is_called(alg));
-            let key = self.trust.keys(&kid).iter().find(called_so).ok_or(CodecError::Cose)?;
+            let key = self.trust().keys(&kid).iter().find(called_so).ok_or(CodecError::Cose)?;
             let mut tbs = Vec::with_capacity(sign1.protected.len() + sign1.payload.len() + 32);
             sign1.write_tbs(&mut tbs);
             black_box(&tbs);
@@ -165,8 +192,8 @@ impl Fixtures {
 
     /// An engine that has seen each compact text twice, and so keeps its proof.
     pub fn warm_engine(&self) -> Engine {
-        let engine = Engine::new(Clock::fixed(NOW), 64);
-        engine.set_trust(trust_list([&self.ed25519, &self.p256]));
+        let engine = Engine::new(Clock::fixed(NOW), 64, ed25519::Engine::new(Path::Library));
+        engine.set_trust(trust_list(&self.ed25519, engine.ed25519()));
         (0..2).for_each(|_| self.compact.iter().for_each(|text| drop(engine.verify(text))));
         assert!(self.compact.iter().all(|text| engine.verify_known(text).is_some()), "every proof is kept");
         engine
@@ -178,7 +205,7 @@ impl Fixtures {
     }
 
     fn issued(&self, at: usize) -> String {
-        text(pick(&self.holders, at), Profile::Compact, &self.ed25519)
+        text(pick(&self.holders, at), Profile::Compact, pick(&self.ed25519, at))
     }
 
     /// From a holder's claims to the SVG of the signed text.
@@ -239,7 +266,8 @@ pub fn png_of(code: &QrCode) -> Vec<u8> {
     out.into_inner()
 }
 
-fn pick<T>(items: &[T], at: usize) -> &T {
+/// The item of this number, round and round.
+pub fn pick<T>(items: &[T], at: usize) -> &T {
     items.get(at % items.len()).expect("within bounds")
 }
 
@@ -249,7 +277,7 @@ pub fn public(key: &IssuerKey) -> PublicKey {
 }
 
 /// The list that trusts `keys` at home.
-pub fn trust_list<'a>(keys: impl IntoIterator<Item = &'a IssuerKey>) -> TrustList {
+pub fn trust_list<'a>(keys: impl IntoIterator<Item = &'a IssuerKey>, ed25519: &Arc<ed25519::Engine>) -> TrustList {
     let trusted = |key: &IssuerKey| TrustedKey {
         key: public(key),
         kid: key.kid(),
@@ -263,7 +291,7 @@ pub fn trust_list<'a>(keys: impl IntoIterator<Item = &'a IssuerKey>) -> TrustLis
         trusted_until: Some(policy::expires_at(NOW)),
         withdrawn_at: None,
     };
-    TrustList::new(1, keys.into_iter().map(trusted)).expect("own keys have prime order")
+    TrustList::new(1, keys.into_iter().map(trusted), ed25519).expect("own keys have prime order")
 }
 
 fn text(holder: &Holder, profile: Profile, key: &IssuerKey) -> String {
@@ -272,9 +300,9 @@ fn text(holder: &Holder, profile: Profile, key: &IssuerKey) -> String {
 }
 
 /// PKCS#8 of RFC 8410 §7: version 0, the OID of Ed25519, the seed.
-fn ed25519_key() -> IssuerKey {
+fn ed25519_key(seed: u8) -> IssuerKey {
     let mut der = hex::decode("302e020100300506032b657004220420").expect("hexadecimal");
-    der.extend([0x5E; 32]);
+    der.extend([seed; 32]);
     IssuerKey::from_pkcs8(&der).expect("an Ed25519 key")
 }
 

@@ -6,6 +6,7 @@ mod chain_es256;
 mod chain_issue;
 mod chain_one;
 mod fixtures;
+mod signatures;
 mod stage_base45;
 mod stage_claims;
 mod stage_cose;

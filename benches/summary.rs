@@ -5,63 +5,98 @@
 
 use std::time::Instant;
 
+use thexanh::ed25519::{Batch, Path};
+
 use crate::fixtures::Fixtures;
+use crate::signatures::Signatures;
 
-/// How many verdicts are timed together: a few milliseconds for the slowest path, so that a round often goes undisturbed.
-const BATCH: usize = 32;
-const ROUNDS: usize = 300;
+/// How many of a kind are timed together: a batch's worth, or a few milliseconds for what is slow.
+const MANY: usize = Batch::SIZE;
+const FEW: usize = 16;
+const ROUNDS: usize = 200;
 
-/// A path to measure, and the one that it is compared with; a peer is compared with none.
-struct Path<'a> {
-    name: &'a str,
-    against: &'a str,
-    accepts: Box<dyn Fn(usize) -> bool + 'a>,
-    /// Seconds a verdict, one a round.
+/// What is measured, and what it is compared with; a peer is compared with none.
+struct Measured<'a> {
+    name: String,
+    against: &'static str,
+    /// How many come right of those from a number on, and how many there are.
+    run: Box<dyn Fn(usize) -> usize + 'a>,
+    len: usize,
+    /// Seconds for one, one a round.
     times: Vec<f64>,
 }
 
 /// Prints what the peers and then what our paths take.
 pub fn print(fixtures: &Fixtures) {
     let engine = fixtures.warm_engine();
-    let mut paths = [
-        Path::new("chain/es256", "dgc", |at| fixtures.es256(at)),
-        Path::new("chain/one", "dgc", |at| fixtures.one(at)),
-        Path::new("chain/all-but-signature", "dgc-decode", |at| fixtures.all_but_signature(at)),
-        Path::new("chain/cached", "dgc", |at| fixtures.cached(&engine, at)),
-        Path::new("issue/svg", "qrcode", |at| fixtures.issue_svg(at)),
-        Path::new("issue/png", "qrcode+image", |at| fixtures.issue_png(at)),
-        Path::new("qrcode", "", |at| fixtures.issue_svg_qrcode(at)),
-        Path::new("qrcode+image", "", |at| fixtures.issue_png_qrcode_image(at)),
-        Path::new("dgc", "", |at| fixtures.dgc(at)),
-        Path::new("dgc-decode", "", |at| fixtures.dgc_decode(at)),
+    let signatures = Signatures::new(fixtures);
+    let mut all = vec![
+        each("verify-strict", "", MANY, |at| signatures.dalek(at)),
+        each("aws-lc", "", MANY, |at| signatures.aws_lc(at)),
+        whole("dalek-batch64", "", |first| signatures.dalek_batch(first)),
+        each("dgc", "", MANY, |at| fixtures.dgc(at)),
+        each("dgc-decode", "", MANY, |at| fixtures.dgc_decode(at)),
+        each("qrcode", "", FEW, |at| fixtures.issue_svg_qrcode(at)),
+        each("qrcode+image", "", FEW, |at| fixtures.issue_png_qrcode_image(at)),
     ];
+    for (path, suffix) in [(Path::Vector, ""), (Path::Portable, "@portable")] {
+        let prepared = signatures.prepared.iter().find(|(other, _)| *other == path);
+        let Some((trust, (_, keys))) = fixtures.trust_by(path).zip(prepared) else { continue };
+        let name = |name: &str| format!("{name}{suffix}");
+        all.push(each(name("sig/one"), "verify-strict", MANY, |at| signatures.one(keys, at)));
+        all.push(whole(name("sig/batch64"), "verify-strict", |first| signatures.batch(keys, first)));
+        all.push(whole(name("chain/batch64"), "dgc", |first| fixtures.batch(trust, first)));
+        all.push(each(name("chain/one"), "dgc", MANY, |at| fixtures.one(trust, at)));
+    }
+    all.push(each("chain/es256", "dgc", MANY, |at| fixtures.es256(at)));
+    all.push(each("chain/all-but-signature", "dgc-decode", MANY, |at| fixtures.all_but_signature(at)));
+    all.push(each("chain/cached", "dgc", MANY, |at| fixtures.cached(&engine, at)));
+    all.push(each("issue/svg", "qrcode", FEW, |at| fixtures.issue_svg(at)));
+    all.push(each("issue/png", "qrcode+image", FEW, |at| fixtures.issue_png(at)));
+
     for round in 0..ROUNDS {
-        for path in &mut paths {
-            let first = round * BATCH;
+        for measured in &mut all {
             let start = Instant::now();
-            let accepted = (first..first + BATCH).filter(|&at| (path.accepts)(at)).count();
-            path.times.push(start.elapsed().as_secs_f64() / BATCH as f64);
-            assert_eq!(accepted, BATCH, "{} accepts every certificate", path.name);
+            let right = (measured.run)(round * measured.len);
+            measured.times.push(start.elapsed().as_secs_f64() / measured.len as f64);
+            assert_eq!(right, measured.len, "{}: all come right", measured.name);
         }
     }
-    let medians: Vec<(&str, &str, f64)> =
-        paths.iter_mut().map(|path| (path.name, path.against, path.median_us())).collect();
+    let medians: Vec<(&str, &str, f64)> = all
+        .iter_mut()
+        .map(|measured| (measured.name.as_str(), measured.against, median_us(&mut measured.times)))
+        .collect();
     let of = |name: &str| medians.iter().find(|(other, ..)| *other == name).map(|(.., us)| *us);
     let (peers, ours): (Vec<_>, Vec<_>) = medians.iter().partition(|(_, against, _)| against.is_empty());
     peers.iter().for_each(|(name, _, us)| println!("peer: {name} {us:.2} us"));
+    if fixtures.trust_by(Path::Vector).is_none() {
+        for name in ["sig/one", "sig/batch64", "chain/batch64", "chain/one"] {
+            println!("figure: {name} n/a (no AVX-512 IFMA)");
+        }
+    }
     for (name, against, us) in ours {
         let peer = of(against).expect("every peer is measured");
         println!("figure: {name} {us:.2} us {:.2}x {against}", peer / us);
     }
 }
 
-impl<'a> Path<'a> {
-    fn new(name: &'a str, against: &'a str, accepts: impl Fn(usize) -> bool + 'a) -> Path<'a> {
-        Path { name, against, accepts: Box::new(accepts), times: Vec::with_capacity(ROUNDS) }
-    }
+/// `len` calls with one number each, which are right or not.
+fn each<'a>(
+    name: impl Into<String>,
+    against: &'static str,
+    len: usize,
+    is_right: impl Fn(usize) -> bool + 'a,
+) -> Measured<'a> {
+    let run = move |first: usize| (first..first + len).filter(|&at| is_right(at)).count();
+    Measured { name: name.into(), against, run: Box::new(run), len, times: Vec::with_capacity(ROUNDS) }
+}
 
-    fn median_us(&mut self) -> f64 {
-        self.times.sort_by(f64::total_cmp);
-        self.times.get(self.times.len() / 2).copied().unwrap_or(f64::NAN) * 1e6
-    }
+/// One call for a batch's worth, which says how many are right.
+fn whole<'a>(name: impl Into<String>, against: &'static str, run: impl Fn(usize) -> usize + 'a) -> Measured<'a> {
+    Measured { name: name.into(), against, run: Box::new(run), len: Batch::SIZE, times: Vec::with_capacity(ROUNDS) }
+}
+
+fn median_us(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN) * 1e6
 }

@@ -159,8 +159,8 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ed25519::Path;
     use crate::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
+    use crate::ed25519::Path;
     use crate::issue::{Subject, issue};
     use crate::keys::{Algorithm, IssuerKey, PublicKey};
     use crate::name::PersonName;

@@ -72,12 +72,14 @@ impl<'k> Batch<'k> {
     /// The verdicts: bit i is the i-th signature's.
     pub fn verify(&self) -> u64 {
         let combs: Vec<Option<Arc<Comb<KEY_W>>>> = self.items.iter().map(|item| self.engine.comb(item.key)).collect();
-        let combed: Vec<usize> = (0..self.items.len()).filter(|&at| combs.get(at).is_some_and(Option::is_some)).collect();
+        let combed: Vec<usize> =
+            (0..self.items.len()).filter(|&at| combs.get(at).is_some_and(Option::is_some)).collect();
         let mut good = self.by_library(&combs);
         let (mut equations, mut numbers) = (Vec::with_capacity(combed.len()), Vec::with_capacity(combed.len()));
         for (at, hash) in combed.iter().zip(self.hashes(&combed)) {
             let (Some(item), Some(Some(comb))) = (self.items.get(*at), combs.get(*at)) else { continue };
-            let read = item.signature.as_ref().and_then(|signature| halves(signature)).filter(|_| !item.key.small_order);
+            let read =
+                item.signature.as_ref().and_then(|signature| halves(signature)).filter(|_| !item.key.small_order);
             if let Some(equation) = read.and_then(|(r, s)| Equation::new(comb, r, s, &hash)) {
                 equations.push(equation);
                 numbers.push(*at);
@@ -122,7 +124,8 @@ impl<'k> Batch<'k> {
             let all = self.messages.as_chunks().0;
             let messages: Vec<&[[u8; BLOCK_BYTES]]> =
                 items.map(|item| all.get(item.blocks.0..item.blocks.1).unwrap_or_default()).collect();
-            let eights = messages.chunks(8).map(|some| std::array::from_fn(|lane| some.get(lane).copied().unwrap_or_default()));
+            let eights =
+                messages.chunks(8).map(|some| std::array::from_fn(|lane| some.get(lane).copied().unwrap_or_default()));
             return eights.flat_map(|eight| vector::digests(&eight)).collect();
         }
         let hash = |item: &Item<'_>| {

@@ -35,7 +35,10 @@ impl<const W: u32> Comb<W> {
         let (mut offset, mut window) = ([0_u64; 4], 0);
         while window + 1 < Self::WINDOWS {
             let bit = W as usize * (window + 1) - 1;
-            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; no window but the last ends above bit 253")]
+            #[expect(
+                clippy::indexing_slicing,
+                reason = "evaluated by the compiler; no window but the last ends above bit 253"
+            )]
             {
                 offset[bit / 64] |= 1 << (bit % 64);
             }
@@ -91,7 +94,10 @@ impl<const W: u32> Comb<W> {
             false => (raw.abs_diff(Self::HALF), raw < Self::HALF),
         };
         let entry = self.entries.get(window * Self::STRIDE + magnitude);
-        (entry.expect("the last window has entries for all that 253 bits leave it, the others for all their digits"), negative)
+        (
+            entry.expect("the last window has entries for all that 253 bits leave it, the others for all their digits"),
+            negative,
+        )
     }
 
     /// The entries, window after window.

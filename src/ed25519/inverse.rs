@@ -6,6 +6,8 @@
 //! a matrix, and then applied to the whole numbers at once. d and e go along such that f = d x and g = e x mod p, and so at the
 //! end 1 = ±d x.
 
+#![expect(clippy::indexing_slicing, reason = "numbers of five limbs, by loops of five")]
+
 use super::field::Field;
 
 /// A number as the sum of `limb[i] * 2^(62 i)`; the last limb has the sign.

@@ -17,9 +17,9 @@ use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemDocument};
 use super::published::Published;
-use crate::ed25519;
 use crate::app::App;
 use crate::certificate::UnixSeconds;
+use crate::ed25519;
 use crate::keys::{Algorithm, KeyError, PublicKey};
 use crate::trust::{TrustList, TrustedKey, Usages};
 

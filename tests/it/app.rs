@@ -30,6 +30,13 @@ pub struct TestApp {
     _schema: TestSchema,
 }
 
+/// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
+pub fn config() -> Config {
+    let variables = std::env::vars().filter(|(name, _)| name == "THEXANH_ED25519");
+    let table: String = variables.map(|(_, path)| format!("ed25519 = \"{path}\"")).collect();
+    toml::from_str(&table).expect("THEXANH_ED25519 is a path")
+}
+
 impl TestApp {
     pub async fn start() -> TestApp {
         TestApp::start_with(|_| {}).await
@@ -44,7 +51,7 @@ impl TestApp {
     pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
         let schema = TestSchema::new().await;
         let (clock, keyring) = (Clock::fixed(NOW), keyring());
-        let mut config = Config::default();
+        let mut config = config();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;
         config.cache.refresh_ms = 20;

@@ -24,8 +24,7 @@ pub(super) struct Lanes(pub [__m512i; 5]);
 pub(super) struct Wide(pub [__m512i; 5]);
 
 /// 1024 p, limb by limb above 2^60: what is added before a difference is taken.
-const BIAS: [u64; 5] =
-    [(LIMB_MASK - 18) << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10];
+const BIAS: [u64; 5] = [(LIMB_MASK - 18) << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10];
 
 #[target_feature(enable = "avx512f")]
 #[inline]

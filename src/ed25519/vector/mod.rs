@@ -3,8 +3,15 @@
 //! Everything here is compiled for those instructions whatever the build is for; `available` says whether this processor has
 //! them, and nothing else calls in without having asked.
 
-#![allow(unsafe_code, reason = "vectors are loaded from memory, and the entrances are called once the processor was asked")]
-#![allow(clippy::indexing_slicing, reason = "arrays of a vector's lanes and limbs, by loops of their length that unroll")]
+#![allow(
+    unsafe_code,
+    reason = "vectors are loaded from memory, and the entrances are called once the processor was asked"
+)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "arrays of a vector's lanes and limbs, by loops of their length that unroll"
+)]
 
 mod lanes;
 mod points;
@@ -25,7 +32,10 @@ const WORTH_LANES: usize = 3;
 
 /// True if this processor has every instruction that is used here.
 pub(super) fn available() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512ifma")
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512ifma")
 }
 
 /// The SHA-512 digests of eight padded messages. Call only where the path is [`available`].

@@ -2,7 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{Lanes, Wide, carried, choose, first, minus, negated_where, plus, rotated, splat, times, transposed};
+use super::lanes::{
+    Lanes, Wide, carried, choose, first, minus, negated_where, plus, rotated, splat, times, transposed,
+};
 use crate::ed25519::curve::{Niels, Point};
 use crate::ed25519::field::Field;
 

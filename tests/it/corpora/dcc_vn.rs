@@ -11,6 +11,7 @@ use thexanh::trust::{TrustList, TrustedKey, Usages};
 use thexanh::verify::{Rejection, check_signature};
 
 use super::{array, corpus, json, text};
+use crate::app::config;
 
 fn sample() -> Option<Value> {
     Some(json(&corpus("dcc-vn")?.join("VN.json")))
@@ -97,7 +98,7 @@ fn its_key_is_unknown_to_a_list_of_another() {
         trusted_until: None,
         withdrawn_at: None,
     };
-    let trust = TrustList::new(1, [trusted]).expect("P-256 has prime order");
+    let trust = TrustList::new(1, [trusted], &config().ed25519_engine()).expect("P-256 has prime order");
     let rejection = check_signature(text(&sample["text"]), &trust).expect_err("nobody has its key");
     assert_eq!((rejection, rejection.code()), (Rejection::UnknownKey, "unknown_key"));
 }

@@ -25,6 +25,8 @@ use thexanh::revocation::RevocationSet;
 use thexanh::trust::{TrustList, TrustedKey, Usages};
 use thexanh::verify::{self, Rejection, Signed};
 
+use crate::app::config;
+
 /// One file. The fields that its steps do not need may be absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -281,7 +283,7 @@ fn signed(vector: &Vector, usages: Usages) -> Result<Signed, Stop> {
     let claims = cose::parse(&cose).and_then(|sign1| cwt::parse(sign1.payload));
     let country = claims.ok().and_then(|claims| claims.iss).unwrap_or_default().to_owned();
     let listed = TrustedKey { country, usages, ..listed(&certificate) };
-    let trust = TrustList::new(1, [listed]).expect("no key of the corpus is of Ed25519");
+    let trust = TrustList::new(1, [listed], &config().ed25519_engine()).expect("no key of the corpus is of Ed25519");
     let text = codec::encode_text(Profile::Hc1, &cose)?;
     match verify::check_signature(&text, &trust) {
         Err(Rejection::MalformedClaims) if vector.expectedresults.get("EXPECTEDSCHEMAVALIDATION") == Some(&false) => {
@@ -509,7 +511,8 @@ fn listed_as_its_certificate_says_each_file_has_its_verdict() {
             trusted_until: Some(certificate.valid_until),
             ..listed(&certificate)
         };
-        let trust = TrustList::new(1, [listed]).expect("no key of the corpus is of Ed25519");
+        let trust =
+            TrustList::new(1, [listed], &config().ed25519_engine()).expect("no key of the corpus is of Ed25519");
         let text = codec::encode_text(Profile::Hc1, &cose).expect("short enough");
         let word = match verify::check_signature(&text, &trust) {
             Ok(signed) => match signed.accept(&RevocationSet::default(), &Rules::default(), clock(&vector)) {

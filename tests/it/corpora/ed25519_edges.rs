@@ -1,6 +1,6 @@
 //! The edges of Ed25519: ed25519-speccheck and CCTV. Keys and signatures on which implementations are known to differ.
 //!
-//! The engine, [`PublicKey::verifies`], has the verdict of dalek's `verify_strict`. The trust list's gate before it,
+//! Every path of the engine has the verdict of dalek's `verify_strict`. The trust list's gate before it,
 //! [`PublicKey::check_prime_order`], is stricter: of the 44 vectors here that `verify_strict` accepts, 43 have a key with
 //! torsion and are refused. The 44th is an ordinary signature.
 
@@ -8,7 +8,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
 use thexanh::keys::PublicKey;
 
-use super::{array, bytes, corpus, json, text};
+use super::{array, bytes, corpus, json, text, verifies_on_every_path};
 
 /// Source: RFC 8410 §4: SEQUENCE { SEQUENCE { 1.3.101.112 }, BIT STRING of 32 bytes }.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -32,7 +32,11 @@ impl Vector {
 
     /// Ours, below the gate.
     fn verifies(&self) -> bool {
-        self.public_key().is_some_and(|key| key.verifies(&self.signature, &self.message))
+        self.public_key().is_some_and(|key| {
+            let verdict = verifies_on_every_path(&self.key, &self.signature, &self.message);
+            assert_eq!(key.verifies(&self.signature, &self.message), verdict);
+            verdict
+        })
     }
 
     /// Ours, as a trust list has it.

@@ -8,12 +8,14 @@ mod dgc_testdata;
 mod ed25519_edges;
 mod wycheproof;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, LazyLock, Mutex, Once};
 
 use serde_json::Value;
+use thexanh::ed25519;
 
 /// Where the corpora lie: `VECTORS_DIR`, else beside this checkout.
 fn vectors_dir() -> PathBuf {
@@ -67,4 +69,36 @@ pub fn text(value: &Value) -> &str {
 /// The bytes of a JSON text in hexadecimal digits.
 pub fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(text(value)).expect("hexadecimal digits in the corpus's format")
+}
+
+/// A key for every path that this processor has, each with its comb.
+type Prepared = Vec<(Arc<ed25519::Engine>, ed25519::Key)>;
+
+/// Whether `signature` is `key`'s over `message`, which every path must answer alike, alone and among others.
+///
+/// `key`: a point, that is, one which the trust list's gate would see.
+pub fn verifies_on_every_path(key: &[u8; 32], signature: &[u8], message: &[u8]) -> bool {
+    static ENGINES: LazyLock<Vec<Arc<ed25519::Engine>>> = LazyLock::new(|| {
+        ed25519::Path::available().iter().map(|&path| ed25519::Engine::within(path, 1 << 30)).collect()
+    });
+    static KEYS: LazyLock<Mutex<HashMap<[u8; 32], Arc<Prepared>>>> = LazyLock::new(Mutex::default);
+    let prepare = |engine: &Arc<ed25519::Engine>| {
+        let mut key = ed25519::Key::from_bytes(key).expect("a point");
+        engine.prepare(&mut key);
+        engine.warm(&key);
+        (Arc::clone(engine), key)
+    };
+    let make = || Arc::new(ENGINES.iter().map(prepare).collect());
+    let prepared = Arc::clone(KEYS.lock().expect("no panic").entry(*key).or_insert_with(make));
+    let write = |tbs: &mut Vec<u8>| tbs.extend_from_slice(message);
+    let verdicts = prepared.iter().flat_map(|(engine, key)| {
+        let mut batch = engine.batch();
+        (0..9).for_each(|_| batch.push(key, signature, write));
+        let together = batch.verify();
+        assert!(together == 0 || together == (1 << 9) - 1, "one verdict in every lane");
+        [engine.verifies(key, signature, write), together != 0]
+    });
+    let verdicts: Vec<bool> = verdicts.collect();
+    assert!(verdicts.windows(2).all(|pair| pair[0] == pair[1]), "{verdicts:?}");
+    verdicts[0]
 }

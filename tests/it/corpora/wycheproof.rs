@@ -5,7 +5,7 @@
 use serde_json::Value;
 use thexanh::keys::{Algorithm, PublicKey};
 
-use super::{array, bytes, corpus, json, text};
+use super::{array, bytes, corpus, json, text, verifies_on_every_path};
 
 /// What the cases of a file came to.
 #[derive(Debug, Default, PartialEq)]
@@ -28,7 +28,12 @@ fn accepts(group: &Value, case: &Value, algorithm: Algorithm) -> bool {
     let key = PublicKey::from_spki_der(&bytes(&group["publicKeyDer"]));
     key.is_ok_and(|key| {
         assert_eq!(key.algorithm(), algorithm);
-        key.verifies(&bytes(&case["sig"]), &bytes(&case["msg"]))
+        let (signature, message) = (bytes(&case["sig"]), bytes(&case["msg"]));
+        let verdict = key.verifies(&signature, &message);
+        if let Some(point) = key.spki_der().last_chunk().filter(|_| algorithm == Algorithm::EdDsa) {
+            assert_eq!(verifies_on_every_path(point, &signature, &message), verdict, "case {}", case["tcId"]);
+        }
+        verdict
     })
 }
 

@@ -21,7 +21,7 @@ use thexanh::store::{GroupCommitSettings, IssuerKeyRow, Store, StoreSettings};
 use thexanh::trust::TrustList;
 use tokio_postgres::Client;
 
-use crate::app::{NOW, dose, dose_of, keyring};
+use crate::app::{NOW, config, dose, dose_of, keyring};
 use crate::harness::TestSchema;
 
 /// One node of the service, as far as its database is concerned: connections of its own, and doses recorded over them.
@@ -41,7 +41,8 @@ impl Node {
         enlist(&store, &keyring, NOW).await.expect("lists its keys");
         let (version, rows) = store.issuer_keys().await.expect("reads the keys");
         let keys: Result<Vec<_>, _> = rows.into_iter().map(IssuerKeyRow::trusted).collect();
-        let trust = TrustList::new(version, keys.expect("readable keys")).expect("a trust list");
+        let trust =
+            TrustList::new(version, keys.expect("readable keys"), &config().ed25519_engine()).expect("a trust list");
         let desk = Desk {
             store: store.clone(),
             data_key: Arc::new(DataKey::new(keyring.data_key())),

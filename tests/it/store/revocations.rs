@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::Node;
 use super::proxy::{Fault, Proxy};
-use crate::app::NOW;
+use crate::app::{NOW, config};
 use crate::harness::TestSchema;
 
 async fn revoke(store: &Store, uvci: &Uvci) -> Revoked {
@@ -60,7 +60,7 @@ async fn a_revocation_is_in_force_before_it_has_a_version() {
     let issued = node.certificates(1).await;
     // The holder of the lease is gone, and its lease not yet over.
     assert!(node.store.sequence_revocations(Uuid::new_v4()).await.expect("takes the lease"));
-    let engine = Engine::new(Clock::fixed(NOW), 1);
+    let engine = Engine::new(Clock::fixed(NOW), 1, config().ed25519_engine());
     engine.refresh(&node.store, Uuid::new_v4()).await.expect("reads");
     assert_eq!((engine.revoked().len(), engine.revoked().version()), (0, 0));
     assert_eq!(revoke(&node.store, &issued[0]).await, Revoked::New);

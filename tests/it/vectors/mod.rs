@@ -12,7 +12,8 @@ use thexanh::certificate::UnixSeconds;
 use thexanh::clock::Clock;
 use thexanh::http::trust_list::TrustListDocument;
 use thexanh::revocation;
-use thexanh::trust::TrustList;
+
+use crate::app::config;
 
 #[derive(Deserialize)]
 struct File {
@@ -38,8 +39,9 @@ fn read() -> (Vec<Vector>, Clock, Engine) {
     let text = std::fs::read_to_string(path()).expect("tests/vectors/verify.json: `make vectors` makes it");
     let file: File = serde_json::from_str(&text).expect("vectors");
     let clock = Clock::fixed(UnixSeconds(0));
-    let engine = Engine::new(clock.clone(), 8);
-    engine.set_trust(TrustList::try_from(file.trust_list).expect("a trust list"));
+    let engine = Engine::new(clock.clone(), 8, config().ed25519_engine());
+    engine.set_trust(file.trust_list.into_list(engine.ed25519()).expect("a trust list"));
+    engine.trust().warm();
     let revoked: Vec<_> = file.revoked.iter().map(|uvci| revocation::entry(uvci)).collect();
     engine.add_revocations(Some(1), &revoked);
     (file.vectors, clock, engine)
