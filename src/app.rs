@@ -165,16 +165,6 @@ impl App {
         }
     }
 
-    /// The verdict on a QR text as scanned, as of now.
-    pub fn verify(&self, text: &str) -> Verdict {
-        self.engine.verify(text)
-    }
-
-    /// The verdict on a text that was proved before, `None` for any other: never more than a look-up's work.
-    pub fn verify_known(&self, text: &str) -> Option<Verdict> {
-        self.engine.verify_known(text)
-    }
-
     /// Revokes one certificate, for good and at once: it is rejected here when this returns.
     pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str) -> Result<Revoked, StoreError> {
         let revoked = self.store.revoke(uvci, by, why, self.clock.now()).await?;

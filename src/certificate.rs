@@ -1,5 +1,6 @@
 //! The facts a certificate states: who, which dose, when, and what colour its card has. Uses nothing of ours.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,16 +147,73 @@ pub struct Uvci(pub [u8; 16]);
 
 /// What every UVCI of ours begins with.
 pub const UVCI_PREFIX: &str = "URN:UVCI:01:VN:";
+const UVCI_LEN: usize = UVCI_PREFIX.len() + 32;
 
 /// A text is not one of our UVCIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a UVCI of ours: expected URN:UVCI:01:VN: and 32 hexadecimal digits")]
 pub struct UvciError;
 
+impl Uvci {
+    /// The text, on the stack.
+    pub fn text(&self) -> UvciText<'static> {
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };
+        let mut text = [0; UVCI_LEN];
+        let (prefix, digits) = text.split_at_mut(UVCI_PREFIX.len());
+        prefix.copy_from_slice(UVCI_PREFIX.as_bytes());
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        UvciText::Ours(text)
+    }
+}
+
 impl fmt::Display for Uvci {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(UVCI_PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+        f.write_str(&self.text())
+    }
+}
+
+/// The upper-case text of a UVCI, without its check character: one of ours, or a foreign one as it came.
+#[derive(Clone)]
+pub enum UvciText<'a> {
+    /// `URN:UVCI:01:VN:` and 32 hexadecimal digits.
+    Ours([u8; UVCI_LEN]),
+    /// Never parsed for meaning.
+    Foreign(Cow<'a, str>),
+}
+
+impl UvciText<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> UvciText<'static> {
+        match self {
+            UvciText::Ours(text) => UvciText::Ours(text),
+            UvciText::Foreign(text) => UvciText::Foreign(Cow::Owned(text.into_owned())),
+        }
+    }
+}
+
+impl std::ops::Deref for UvciText<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            UvciText::Ours(text) => std::str::from_utf8(text).expect("the prefix and digits are ASCII"),
+            UvciText::Foreign(text) => text,
+        }
+    }
+}
+
+impl PartialEq for UvciText<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for UvciText<'_> {
+    /// Names a person's certificate, so it never reaches a log by accident.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UvciText(REDACTED)")
     }
 }
 
@@ -233,23 +291,33 @@ impl FromStr for Profile {
 
 /// What a certificate says, as decoded or as about to be signed. True only once a signature was proved over it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Certificate {
+pub struct Certificate<'a> {
     /// The form it came in.
     pub profile: Profile,
     /// `iss`: an ISO 3166-1 alpha-2 country; may be absent on foreign certificates.
-    pub issuer: Option<String>,
+    pub issuer: Option<Cow<'a, str>>,
     /// `iat`.
     pub issued_at: Option<UnixSeconds>,
     /// `exp`.
     pub expires_at: Option<UnixSeconds>,
     /// `ci`: the upper-case UVCI without its check character. Foreign ones are kept as they came.
-    pub uvci: String,
+    pub uvci: UvciText<'a>,
     /// The holder's name, family name first.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// The holder's birth date.
     pub birth: BirthDate,
     /// What happened.
     pub statement: Statement,
+}
+
+impl Certificate<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Certificate<'static> {
+        let Certificate { profile, issuer, issued_at, expires_at, uvci, name, birth, statement } = self;
+        let issuer = issuer.map(|issuer| Cow::Owned(issuer.into_owned()));
+        let (uvci, name) = (uvci.into_owned(), Cow::Owned(name.into_owned()));
+        Certificate { profile, issuer, issued_at, expires_at, uvci, name, birth, statement }
+    }
 }
 
 /// What a certificate certifies: exactly one thing. Source: DCC schema 1.3 `v`, `t`, `r`.
@@ -291,7 +359,7 @@ pub struct Dose {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Product {
     /// A code of the EU value set `vaccines-covid-19-names`, or what a country put there instead.
-    Code(String),
+    Code(Cow<'static, str>),
     /// A number of the compact profile that our table does not hold (yet).
     UnknownNumber(u64),
 }

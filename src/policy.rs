@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, date};
 
-use crate::certificate::{CardColour, Certificate, Dose, Product, Statement, UnixSeconds};
+use crate::certificate::{CardColour, Dose, Product, Statement, UnixSeconds};
 
 /// Whose certificates we sign. Source: ISO 3166-1 alpha-2.
 pub const COUNTRY: &str = "VN";
@@ -139,7 +139,7 @@ pub fn course(doses: &[GivenDose]) -> Option<Dose> {
         1 => 1,
         course => course.max(number),
     };
-    let product = Product::Code(latest.product.code.to_owned());
+    let product = Product::Code(latest.product.code.into());
     Some(Dose { number, series, product, given_on: latest.given_on })
 }
 
@@ -199,10 +199,10 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Fails with the rule that `certificate` does not meet at `now`.
-    pub fn check(&self, certificate: &Certificate, now: UnixSeconds) -> Result<(), &'static str> {
+    /// Fails with the rule that `statement` does not meet at `now`.
+    pub fn check(&self, statement: &Statement, now: UnixSeconds) -> Result<(), &'static str> {
         let today = now.vietnamese_date();
-        match &certificate.statement {
+        match statement {
             Statement::Vaccination(Dose { product: Product::UnknownNumber(_), .. }) => Err("product_known"),
             Statement::Vaccination(dose) if dose.given_on > today => Err("dose_given"),
             Statement::Vaccination(_) => Ok(()),

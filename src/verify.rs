@@ -13,9 +13,10 @@
 //! - a cached yes outlives expiry or revocation: `a_proof_does_not_outlive_its_certificate`
 //! - a rejected certificate's facts are shown: a [`Rejection`] holds none
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::certificate::{CardColour, Certificate, Profile, UnixSeconds};
+use crate::certificate::{CardColour, Certificate, Profile, Statement, UnixSeconds};
 use crate::codec::{self, CodecError, cose};
 use crate::ed25519::Batch;
 use crate::keys::Kid;
@@ -112,86 +113,117 @@ impl From<CodecError> for Rejection {
 
 /// Proof that a trusted key signed a certificate. Says nothing of now: ask [`Signed::accept`] each time.
 #[derive(Clone, Debug)]
-pub struct Signed {
-    certificate: Certificate,
+pub struct Signed<'a> {
+    certificate: Certificate<'a>,
+    standing: Standing,
+}
+
+/// What acceptance depends on: all of a proof but whose it is.
+#[derive(Clone, Debug)]
+pub struct Standing {
     key: Arc<TrustedKey>,
+    profile: Profile,
+    /// `iss` is a country, and not the key's.
+    contradicts_key: bool,
+    issued_at: Option<UnixSeconds>,
+    expires_at: Option<UnixSeconds>,
+    statement: Statement,
     revocation_entry: revocation::Entry,
 }
 
 /// Proof that a certificate is accepted at the instant that was asked for. Made by [`Signed::accept`] alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a> {
-    signed: &'a Signed,
+    signed: &'a Signed<'a>,
 }
 
 /// Proves the signature of a QR text, free of any clock.
 ///
 /// `text`: as scanned; white space at its ends is dropped. Errors: [`Rejection`]s up to [`Rejection::BadSignature`].
-pub fn check_signature(text: &str, trust: &TrustList) -> Result<Signed, Rejection> {
-    codec::with_cose(text, |profile, bytes| {
-        let sign1 = cose::parse(bytes)?;
-        let certificate = codec::decode_claims(profile, sign1.payload)?;
-        let candidates = candidates(&sign1, trust)?;
-        let key = signing_key(&sign1, candidates, trust).ok_or(Rejection::BadSignature)?;
-        Ok(Signed::new(certificate, key))
-    })
+pub fn check_signature(text: &str, trust: &TrustList) -> Result<Signed<'static>, Rejection> {
+    with_signature(text, trust, |signed| signed.map(Signed::into_owned))
+}
+
+/// Calls `then` with what [`check_signature`] gives, borrowed, so that nothing is allocated for a text that nobody keeps.
+pub fn with_signature<T>(text: &str, trust: &TrustList, then: impl FnOnce(Result<Signed<'_>, Rejection>) -> T) -> T {
+    let mut then = Some(then);
+    let mut give = |signed: Result<Signed<'_>, Rejection>| then.take().map(|then| then(signed));
+    let given = codec::with_cose(text, |profile, bytes| {
+        let signed = read(profile, bytes, trust).and_then(|(sign1, certificate, candidates)| {
+            let key = signing_key(&sign1, candidates, trust).ok_or(Rejection::BadSignature)?;
+            Ok(Signed::new(certificate, key))
+        });
+        Ok::<_, Rejection>(give(signed))
+    });
+    given.unwrap_or_else(|rejection| give(Err(rejection))).expect("given once, here or there")
 }
 
 /// Proves the signatures of several QR texts, each as [`check_signature`] does it, but the Ed25519 ones together.
 ///
-/// `texts`: at most [`Batch::SIZE`]; of more, each has its answer all the same, one by one. Answers are in their order.
-pub fn check_signatures(texts: &[&str], trust: &TrustList) -> Vec<Result<Signed, Rejection>> {
-    let mut batch = trust.batch();
-    // Where in the batch a text's signature is, for those that are in it.
-    let mut places = Vec::with_capacity(texts.len());
-    let check = |text: &&str| {
-        places.push(None);
-        codec::with_cose(text, |profile, bytes| {
-            let sign1 = cose::parse(bytes)?;
-            let certificate = codec::decode_claims(profile, sign1.payload)?;
-            let mut candidates = candidates(&sign1, trust)?.peekable();
-            let first = candidates.next().ok_or(Rejection::UnknownKey)?;
-            let key = match first.key.ed25519() {
-                Some(ed25519) if candidates.peek().is_none() && batch.len() < Batch::SIZE => {
-                    if let Some(place) = places.last_mut() {
-                        *place = Some(batch.len());
-                    }
+/// Calls `each` with what came of each text, in their order.
+pub fn check_signatures(texts: &[&str], trust: &TrustList, mut each: impl FnMut(Result<Signed<'_>, Rejection>)) {
+    for texts in texts.chunks(Batch::SIZE) {
+        let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len()).sum());
+        let coses: Vec<_> = texts.iter().map(|text| codec::push_cose(&mut bytes, text)).collect();
+        let mut batch = trust.batch();
+        let claims: Vec<Result<Claimed<'_>, Rejection>> = coses
+            .into_iter()
+            .map(|cose| {
+                let (profile, place) = cose?;
+                let (sign1, certificate, mut candidates) = read(profile, bytes.get(place).unwrap_or_default(), trust)?;
+                let first = candidates.next().ok_or(Rejection::UnknownKey)?;
+                if let (Some(ed25519), None) = (first.key.ed25519(), candidates.clone().next()) {
                     batch.push(ed25519, sign1.signature, |tbs| sign1.write_tbs(tbs));
-                    first
+                    return Ok(Claimed { certificate, key: first, place: Some(batch.len() - 1) });
                 }
-                _ => signing_key(&sign1, std::iter::once(first).chain(candidates), trust)
-                    .ok_or(Rejection::BadSignature)?,
-            };
-            Ok(Signed::new(certificate, key))
-        })
-    };
-    // Those in the batch are not proved before the next line: nobody sees them until then.
-    let mut answers: Vec<Result<Signed, Rejection>> = texts.iter().map(check).collect();
-    let good = batch.verify();
-    for (answer, place) in answers.iter_mut().zip(places) {
-        if place.is_some_and(|place| good >> place & 1 == 0) && answer.is_ok() {
-            *answer = Err(Rejection::BadSignature);
+                let key = signing_key(&sign1, std::iter::once(first).chain(candidates), trust);
+                Ok(Claimed { certificate, key: key.ok_or(Rejection::BadSignature)?, place: None })
+            })
+            .collect();
+        let good = batch.verify();
+        for claimed in claims {
+            each(claimed.and_then(|claimed| match claimed.place {
+                Some(place) if good >> place & 1 == 0 => Err(Rejection::BadSignature),
+                _ => Ok(Signed::new(claimed.certificate, claimed.key)),
+            }));
         }
     }
-    answers
+}
+
+/// A certificate and the key that it is said to be signed with.
+struct Claimed<'a> {
+    certificate: Certificate<'a>,
+    key: &'a Arc<TrustedKey>,
+    /// Where in the batch its signature is; `None` if it was checked already.
+    place: Option<usize>,
+}
+
+/// What a COSE_Sign1 says, and the keys that may have signed it.
+fn read<'a>(
+    profile: Profile,
+    bytes: &'a [u8],
+    trust: &'a TrustList,
+) -> Result<(cose::CoseSign1<'a>, Certificate<'a>, impl Iterator<Item = &'a Arc<TrustedKey>> + Clone), Rejection> {
+    let sign1 = cose::parse(bytes)?;
+    let certificate = codec::decode_claims(profile, sign1.payload)?;
+    let candidates = candidates(&sign1, trust)?;
+    Ok((sign1, certificate, candidates))
 }
 
 /// The keys with the header's kid that sign as the header says; at least one.
 fn candidates<'k>(
     sign1: &cose::CoseSign1<'_>,
     trust: &'k TrustList,
-) -> Result<impl Iterator<Item = &'k Arc<TrustedKey>> + use<'k>, Rejection> {
+) -> Result<impl Iterator<Item = &'k Arc<TrustedKey>> + Clone + use<'k>, Rejection> {
     let kid = sign1.kid.and_then(|kid| kid.try_into().ok()).map(Kid).ok_or(Rejection::UnknownKey)?;
     let with_kid = trust.keys(&kid);
     if with_kid.is_empty() {
         return Err(Rejection::UnknownKey);
     }
     let alg = sign1.alg;
-    let mut called_so = with_kid
-        .iter()
-        .filter(move |candidate| alg.is_some_and(|header| candidate.key.algorithm().is_called(header)))
-        .peekable();
-    if called_so.peek().is_none() { Err(Rejection::AlgorithmMismatch) } else { Ok(called_so) }
+    let called_so =
+        with_kid.iter().filter(move |candidate| alg.is_some_and(|header| candidate.key.algorithm().is_called(header)));
+    if called_so.clone().next().is_none() { Err(Rejection::AlgorithmMismatch) } else { Ok(called_so) }
 }
 
 /// The key among `candidates` that made the signature, if one did.
@@ -203,40 +235,62 @@ fn signing_key<'k>(
     candidates.find(|candidate| trust.verifies(candidate, sign1.signature, |tbs| sign1.write_tbs(tbs)))
 }
 
-impl Signed {
-    fn new(certificate: Certificate, key: &Arc<TrustedKey>) -> Signed {
-        let revocation_entry = revocation::entry(&certificate.uvci);
-        Signed { certificate, key: Arc::clone(key), revocation_entry }
+impl<'a> Signed<'a> {
+    fn new(certificate: Certificate<'a>, key: &Arc<TrustedKey>) -> Signed<'a> {
+        // Only a country can contradict a country: some issuers sign with their ministry's name.
+        let is_country = |iss: &&Cow<'_, str>| iss.len() == 2 && iss.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let country = certificate.issuer.as_ref().filter(is_country);
+        let standing = Standing {
+            key: Arc::clone(key),
+            profile: certificate.profile,
+            contradicts_key: country.is_some_and(|iss| !iss.eq_ignore_ascii_case(&key.country)),
+            issued_at: certificate.issued_at,
+            expires_at: certificate.expires_at,
+            statement: certificate.statement.clone(),
+            revocation_entry: revocation::entry(&certificate.uvci),
+        };
+        Signed { certificate, standing }
+    }
+
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Signed<'static> {
+        Signed { certificate: self.certificate.into_owned(), standing: self.standing }
     }
 
     /// Proves that the certificate is accepted at `now`.
     ///
     /// Errors: [`Rejection`]s from [`Rejection::KeyWithdrawn`] on.
     pub fn accept(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<Verified<'_>, Rejection> {
+        self.standing.check(revoked, rules, now)?;
+        Ok(Verified { signed: self })
+    }
+
+    /// What its acceptance depends on, to be asked again later by who keeps it with the rest.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+}
+
+impl Standing {
+    /// Fails unless the certificate is accepted at `now`.
+    ///
+    /// Errors: [`Rejection`]s from [`Rejection::KeyWithdrawn`] on.
+    pub fn check(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<(), Rejection> {
         self.check_key(now)?;
-        let certificate = &self.certificate;
-        // Only a country can contradict a country: some issuers sign with their ministry's name.
-        let is_country = |iss: &&String| iss.len() == 2 && iss.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if certificate
-            .issuer
-            .as_ref()
-            .filter(is_country)
-            .is_some_and(|iss| !iss.eq_ignore_ascii_case(&self.key.country))
-        {
+        if self.contradicts_key {
             return Err(Rejection::IssuerMismatch);
         }
         let soon = UnixSeconds(now.0 + CLOCK_SKEW_S);
-        if certificate.issued_at.is_some_and(|iat| iat > soon) {
+        if self.issued_at.is_some_and(|iat| iat > soon) {
             return Err(Rejection::NotYetValid);
         }
-        if certificate.expires_at.is_some_and(|exp| now > exp) {
+        if self.expires_at.is_some_and(|exp| now > exp) {
             return Err(Rejection::Expired);
         }
         if revoked.contains(&self.revocation_entry) {
             return Err(Rejection::Revoked);
         }
-        rules.check(certificate, now).map_err(|rule| Rejection::NotAcceptable { rule })?;
-        Ok(Verified { signed: self })
+        rules.check(&self.statement, now).map_err(|rule| Rejection::NotAcceptable { rule })
     }
 
     fn check_key(&self, now: UnixSeconds) -> Result<(), Rejection> {
@@ -245,7 +299,7 @@ impl Signed {
             return Err(Rejection::KeyWithdrawn);
         }
         // Own keys sign within their signing period; a foreign list says only when it trusts a key.
-        let signed_at = self.certificate.issued_at.filter(|_| key.own);
+        let signed_at = self.issued_at.filter(|_| key.own);
         let soon = UnixSeconds(now.0 + CLOCK_SKEW_S);
         let before = |at: UnixSeconds, from: Option<UnixSeconds>| from.is_some_and(|from| at < from);
         let after = |at: UnixSeconds, until: Option<UnixSeconds>| until.is_some_and(|until| at > until);
@@ -255,24 +309,17 @@ impl Signed {
         if after(now, key.trusted_until) || signed_at.is_some_and(|iat| after(iat, key.signs_until)) {
             return Err(Rejection::KeyExpired);
         }
-        let may_sign_profile = self.certificate.profile == Profile::Hc1 || key.national;
-        if !may_sign_profile || !key.usages.allow(&self.certificate.statement) {
+        let may_sign_profile = self.profile == Profile::Hc1 || key.national;
+        if !may_sign_profile || !key.usages.allow(&self.statement) {
             return Err(Rejection::KeyUsage);
         }
         Ok(())
-    }
-
-    /// About how many bytes this proof holds, for a cache to weigh.
-    pub fn size_bytes(&self) -> usize {
-        let certificate = &self.certificate;
-        let issuer = certificate.issuer.as_ref().map_or(0, String::capacity);
-        size_of::<Signed>() + certificate.uvci.capacity() + certificate.name.capacity() + issuer + 16
     }
 }
 
 impl<'a> Verified<'a> {
     /// The facts.
-    pub fn certificate(&self) -> &'a Certificate {
+    pub fn certificate(&self) -> &'a Certificate<'a> {
         &self.signed.certificate
     }
 
@@ -283,12 +330,12 @@ impl<'a> Verified<'a> {
 
     /// The key that signed it.
     pub fn kid(&self) -> Kid {
-        self.signed.key.kid
+        self.signed.standing.key.kid
     }
 
     /// The issuer to show: the key's country, whatever `iss` says.
     pub fn country(&self) -> &'a str {
-        &self.signed.key.country
+        &self.signed.standing.key.country
     }
 }
 

@@ -55,7 +55,7 @@ fn text(key: &IssuerKey, number: usize, now: UnixSeconds) -> Result<String> {
     const GIVEN: [&str; 8] = ["Thảo", "Hùng", "Linh", "Thuỷ", "Dũng", "Hạnh", "Tuấn", "Đạt"];
     let given = GIVEN.get(number % GIVEN.len()).copied().unwrap_or_default();
     let name = PersonName::parse(&format!("Nguyễn Thị Phương {given}"))?;
-    let product = Product::Code("EU/1/20/1528".to_owned());
+    let product = Product::Code("EU/1/20/1528".into());
     let dose = Dose { number: 2, series: 2, product, given_on: jiff::civil::date(2021, 8, 1) };
     let birth = BirthDate::Day(jiff::civil::date(1940 + (number % 60) as i16, 10, 10));
     let subject = Subject { uvci: Uvci((number as u128).to_be_bytes()), name: &name, birth, dose: &dose };

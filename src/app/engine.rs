@@ -1,7 +1,9 @@
 //! The verify engine: snapshots of what is trusted, revoked and ruled, proofs already made, and the clock, put to one text.
 //!
-//! What is kept is the proof of a signature, which no clock changes. Time, revocation and acceptance are asked every time.
+//! What is kept is the proof of a signature, which no clock changes, and how its answer reads. Time, revocation and acceptance
+//! are asked every time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,14 +11,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::proofs::{Proof, ProofKey, Proofs};
 use super::tallies::Tallies;
-use super::verdict::{AsOf, Verdict};
+use super::verdict::{AsOf, Outcome, Told, Verdict};
 use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519;
 use crate::policy::Rules;
 use crate::revocation::{Entry, RevocationSet};
 use crate::trust::TrustList;
-use crate::verify::{self, Rejection};
+use crate::verify::{self, Rejection, Signed};
 
 /// Answers whether a QR text is accepted now. Shared by all threads; snapshots are swapped whole.
 pub struct Engine {
@@ -44,60 +46,108 @@ impl Engine {
         }
     }
 
-    /// The verdict on a text, as of now.
+    /// Calls `then` with the verdict on a text, as of now. Nothing is kept, and nothing that was kept is asked.
+    pub fn verify<T>(&self, text: &str, then: impl FnOnce(&Verdict<'_>) -> T) -> T {
+        let trust = self.trust.load();
+        verify::with_signature(text, &trust, |signed| then(&self.judge(signed.as_ref(), &trust)))
+    }
+
+    /// Adds the answer on a text, as of now, to `out`: one line of JSON without its end.
     ///
-    /// `text`: as scanned. A text that was proved before costs a SHA-256 and a look-up; one that was not, the whole chain.
-    pub fn verify(&self, text: &str) -> Verdict {
+    /// `text`: as scanned. One that was accepted before costs a SHA-256 and a look-up; one that was not, the whole chain.
+    pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
         let trust = self.trust.load();
-        let proof = match self.key_of(text, &trust) {
-            Some(key) => match self.recall(&key) {
-                Some(proof) => Ok(proof),
-                None => {
-                    self.tallies.missed();
-                    self.prove(text, key, &trust)
-                }
-            },
-            None => Err(verify::check_signature(text, &trust).err().unwrap_or(Rejection::TooLarge)),
-        };
-        self.judge(proof.as_deref(), &trust)
-    }
-
-    /// The verdict on a text that was proved before, `None` for any other: never more than a look-up's work.
-    pub fn verify_known(&self, text: &str) -> Option<Verdict> {
-        let trust = self.trust.load();
-        let proof = self.recall(&self.key_of(text, &trust)?)?;
-        Some(self.judge(Ok(&proof), &trust))
-    }
-
-    /// Under which key the proof of `text` is kept; `None` if the text is too long to have one.
-    fn key_of(&self, text: &str, trust: &TrustList) -> Option<ProofKey> {
-        if text.len() > MAX_TEXT_LEN {
-            return None;
+        let key = key_of(text, &trust);
+        if key.is_some_and(|key| self.answer_kept(&key, &trust, out)) {
+            return;
         }
-        // Without its ends: else one certificate with spaces around it in many ways would fill the cache.
-        let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
-        let digest = digest(&SHA256, trimmed.as_bytes());
-        Some(ProofKey { trust: trust.version(), text: digest.as_ref().try_into().ok()? })
+        verify::with_signature(text, &trust, |signed| {
+            let verdict = self.judge(signed.as_ref(), &trust);
+            let begin = out.len();
+            verdict.write_json(out);
+            if let (Some(key), Ok(signed), Outcome::Accepted) = (key, &signed, verdict.outcome()) {
+                self.tallies.missed();
+                self.proofs.keep(key, || {
+                    let told = Told::of(out.get(begin..).unwrap_or_default())?;
+                    Some(Proof { standing: signed.standing().clone(), told })
+                });
+            }
+        });
     }
 
-    fn recall(&self, key: &ProofKey) -> Option<Arc<Proof>> {
-        self.proofs.recall(key).inspect(|_| self.tallies.hit())
+    /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
+    /// work.
+    pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
+        let trust = self.trust.load();
+        key_of(text, &trust).is_some_and(|key| self.answer_kept(&key, &trust, out))
     }
 
-    fn prove(&self, text: &str, key: ProofKey, trust: &TrustList) -> Result<Arc<Proof>, Rejection> {
-        let proof = Arc::new(Proof::new(verify::check_signature(text, trust)?));
-        self.proofs.keep(key, &proof);
-        Ok(proof)
+    /// Calls `each` with the verdict on each text, in their order, as of now, their signatures proved together. Nothing is kept.
+    pub fn verify_all(&self, texts: &[&str], mut each: impl FnMut(&Verdict<'_>)) {
+        let trust = self.trust.load();
+        verify::check_signatures(texts, &trust, |signed| each(&self.judge(signed.as_ref(), &trust)));
     }
 
-    fn judge(&self, proof: Result<&Proof, &Rejection>, trust: &TrustList) -> Verdict {
+    /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups.
+    pub fn recall_all(&self, texts: &[&str]) -> Answers {
+        let mut answers =
+            Answers { lines: Vec::with_capacity(texts.len() * 420), places: Vec::with_capacity(texts.len()) };
+        for text in texts {
+            let begin = answers.lines.len();
+            let known = self.answer_known(text, &mut answers.lines);
+            if known {
+                answers.lines.push(b'\n');
+            }
+            answers.places.push(known.then_some(begin..answers.lines.len()));
+        }
+        answers
+    }
+
+    /// All answers on `texts`, a line each, in their order: those that `answers` has, and the others, proved together.
+    pub fn complete(&self, answers: Answers, texts: &[&str]) -> Vec<u8> {
+        let missing: Vec<&str> = answers.missing().filter_map(|at| texts.get(at).copied()).collect();
+        if missing.is_empty() {
+            return answers.lines;
+        }
+        let mut out = Vec::with_capacity(texts.len() * 420);
+        let mut places = answers.places.iter();
+        // Up to the next one that is missing.
+        let mut copy = |out: &mut Vec<u8>| {
+            for place in places.by_ref().map_while(Option::as_ref) {
+                out.extend_from_slice(answers.lines.get(place.clone()).unwrap_or_default());
+            }
+        };
+        self.verify_all(&missing, |verdict| {
+            copy(&mut out);
+            verdict.write_json(&mut out);
+            out.push(b'\n');
+        });
+        copy(&mut out);
+        out
+    }
+
+    fn answer_kept(&self, key: &ProofKey, trust: &TrustList, out: &mut Vec<u8>) -> bool {
+        let Some(proof) = self.proofs.recall(key) else { return false };
+        self.tallies.hit();
         let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
         let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
-        let accepted = proof.map_err(|rejection| *rejection).and_then(|proof| {
-            let verified = proof.signed.accept(&revoked, &rules, now)?;
-            Ok(Verdict::accepted(&verified, proof.facts(&verified), now, as_of))
-        });
-        let verdict = accepted.unwrap_or_else(|rejection| Verdict::rejected(rejection, now, as_of));
+        let rejection = proof.standing.check(&revoked, &rules, now).err();
+        match rejection {
+            None => proof.told.write_json(now, as_of, out),
+            Some(rejection) => Verdict::rejected(rejection, now, as_of).write_json(out),
+        }
+        self.tallies.judged(rejection.map(Rejection::code));
+        true
+    }
+
+    fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, trust: &TrustList) -> Verdict<'a> {
+        let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        let accepted = signed.map_err(|rejection| *rejection).and_then(|signed| signed.accept(&revoked, &rules, now));
+        let verdict = match accepted {
+            Ok(verified) => Verdict::accepted(verified, now, as_of),
+            Err(rejection) => Verdict::rejected(rejection, now, as_of),
+        };
         self.tallies.judged(verdict.reason());
         verdict
     }
@@ -156,6 +206,31 @@ impl Engine {
     }
 }
 
+/// Answers under way, a line each.
+pub struct Answers {
+    lines: Vec<u8>,
+    /// Where in `lines` each one is; `None` for one that is missing.
+    places: Vec<Option<Range<usize>>>,
+}
+
+impl Answers {
+    /// The numbers of the texts that have no answer yet.
+    pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
+        self.places.iter().enumerate().filter_map(|(at, place)| place.is_none().then_some(at))
+    }
+}
+
+/// Under which key the proof of `text` is kept; `None` if the text is too long to have one.
+fn key_of(text: &str, trust: &TrustList) -> Option<ProofKey> {
+    if text.len() > MAX_TEXT_LEN {
+        return None;
+    }
+    // Without its ends: else one certificate with spaces around it in many ways would fill the cache.
+    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+    let digest = digest(&SHA256, trimmed.as_bytes());
+    Some(ProofKey { trust: trust.version(), text: digest.as_ref().try_into().ok()? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,25 +271,31 @@ mod tests {
         engine
     }
 
+    fn ask(engine: &Engine, text: &str) {
+        let mut out = Vec::new();
+        engine.answer(text, &mut out);
+        assert!(out.starts_with(br#"{"result":"accepted""#));
+    }
+
     #[test]
     fn a_flood_of_texts_seen_once_or_twice_does_not_push_out_the_hot_ones() {
         let key = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
         let engine = engine(&key, 1); // room for some thousand
         let hot: Vec<String> = (0..50).map(|serial| text(&key, serial)).collect();
         for _ in 0..10 {
-            hot.iter().for_each(|text| drop(engine.verify(text)));
+            hot.iter().for_each(|text| ask(&engine, text));
         }
-        assert!(hot.iter().all(|text| engine.verify_known(text).is_some()));
+        assert!(hot.iter().all(|text| engine.answer_known(text, &mut Vec::new())));
         for serial in 1000..7000 {
             let text = text(&key, serial);
             let times = if serial < 4000 { 1 } else { 2 };
-            (0..times).for_each(|_| assert_eq!(engine.verify(&text).reason(), None));
+            (0..times).for_each(|_| ask(&engine, &text));
             if serial % 100 == 0 {
                 // Hot texts go on being asked for, which is what makes them hot.
-                hot.iter().for_each(|text| drop(engine.verify(text)));
+                hot.iter().for_each(|text| ask(&engine, text));
             }
         }
-        let kept = hot.iter().filter(|text| engine.verify_known(text).is_some()).count();
+        let kept = hot.iter().filter(|text| engine.answer_known(text, &mut Vec::new())).count();
         assert!(kept >= 45, "{kept} of 50 hot texts are still known");
     }
 
@@ -223,10 +304,10 @@ mod tests {
         let key = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
         let engine = engine(&key, 1);
         let text = text(&key, 1);
-        engine.verify(&text);
-        engine.verify(&format!(" {text}"));
+        ask(&engine, &text);
+        ask(&engine, &format!(" {text}"));
         for padded in [format!("  {text}"), format!("{text}\r\n"), format!("\t{text} ")] {
-            assert!(engine.verify_known(&padded).is_some());
+            assert!(engine.answer_known(&padded, &mut Vec::new()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! `thexanh verify`: the verdict on a QR text, on every line of standard input, or on the QR codes of a picture.
 
 use std::fs;
-use std::io::{BufRead as _, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Answer, Context, Failure};
 use crate::app::{Engine, Outcome, Verdict};
 use crate::codec::MAX_TEXT_LEN;
+use crate::ed25519::Batch;
 use crate::http::trust_list::TrustListDocument;
 use crate::render::read;
 use crate::trust::TrustList;
@@ -40,23 +41,42 @@ impl Verify {
                 store.stop_sequencing(node).await?;
             }
         }
-        let (mut asked, mut accepted) = (0_u64, 0_u64);
-        let mut judge = |text: &str| {
-            let verdict = engine.verify(text);
-            asked += 1;
-            accepted += u64::from(verdict.outcome() == Outcome::Accepted);
-            context.say(describe(&verdict), &verdict)
-        };
+        let mut judged = Judged { context, asked: 0, accepted: 0 };
         match (self.text.as_deref(), &self.image) {
-            (_, Some(path)) => picture(path)?.iter().try_for_each(|text| judge(text))?,
-            (Some("-"), None) => lines(judge)?,
-            (Some(text), None) => judge(text)?,
+            (_, Some(path)) => {
+                let texts = picture(path)?;
+                judged.all(&engine, &texts)?;
+            }
+            (Some("-"), None) => lines(|texts| judged.all(&engine, texts))?,
+            (Some(text), None) => judged.all(&engine, &[text.to_owned()])?,
             (None, None) => return Err(Failure::usage("give a text, - or --image")),
         }
-        if asked == 0 {
+        if judged.asked == 0 {
             return Err(Failure::environment("nothing_read", "standard input was empty; no text was verified"));
         }
-        Ok(if accepted == asked { Answer::Yes } else { Answer::No })
+        Ok(if judged.accepted == judged.asked { Answer::Yes } else { Answer::No })
+    }
+}
+
+/// Prints verdicts and counts them.
+struct Judged<'a> {
+    context: &'a Context,
+    asked: u64,
+    accepted: u64,
+}
+
+impl Judged<'_> {
+    fn all(&mut self, engine: &Engine, texts: &[String]) -> Result<(), Failure> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut printed = Ok(());
+        engine.verify_all(&texts, |verdict| {
+            self.asked += 1;
+            self.accepted += u64::from(verdict.outcome() == Outcome::Accepted);
+            if printed.is_ok() {
+                printed = self.context.say(describe(verdict), verdict);
+            }
+        });
+        printed
     }
 }
 
@@ -70,7 +90,7 @@ fn open(path: &Path) -> Result<fs::File, Failure> {
 
 fn trust_list(path: &Path, engine: &Engine) -> Result<TrustList, Failure> {
     let file = open(path)?;
-    let document: TrustListDocument = serde_json::from_reader(std::io::BufReader::new(file.take(MAX_TRUST_LIST_BYTES)))
+    let document: TrustListDocument = serde_json::from_reader(BufReader::new(file.take(MAX_TRUST_LIST_BYTES)))
         .map_err(|error| unreadable(path, format_args!("this is no trust list: {error}")))?;
     document.into_list(engine.ed25519()).map_err(|error| unreadable(path, error))
 }
@@ -82,34 +102,38 @@ fn picture(path: &Path) -> Result<Vec<String>, Failure> {
     read::read(&bytes).map_err(|error| unreadable(path, error))
 }
 
-/// Hands every line of standard input to `judge`, so that answers keep step. What is too long is judged by its beginning.
-fn lines(mut judge: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
-    let mut input = std::io::stdin().lock();
-    let mut line = Vec::new();
+/// Hands the lines of standard input to `judge`, as many at a time as are there already, at most a batch, so that answers keep
+/// step with who types or sends. What is too long is judged by its beginning.
+fn lines(mut judge: impl FnMut(&[String]) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut input = BufReader::with_capacity(64 << 10, std::io::stdin().lock());
+    let (mut texts, mut line) = (Vec::new(), Vec::new());
     loop {
         line.clear();
         let failed = |error| Failure::environment("file_unreadable", format!("standard input: {error}"));
         if input.by_ref().take(MAX_TEXT_LEN as u64 + 2).read_until(b'\n', &mut line).map_err(failed)? == 0 {
-            return Ok(());
+            return judge(&texts);
         }
         if line.last() != Some(&b'\n') {
             input.skip_until(b'\n').map_err(failed)?;
         }
-        let text = String::from_utf8_lossy(&line);
-        judge(text.trim_end_matches(['\r', '\n']))?;
+        texts.push(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+        if texts.len() == Batch::SIZE || !input.buffer().contains(&b'\n') {
+            judge(&texts)?;
+            texts.clear();
+        }
     }
 }
 
 /// A verdict for people, in Vietnamese and English: colour, words and, if it is accepted, the facts.
-pub(super) fn describe(verdict: &Verdict) -> String {
+pub(super) fn describe(verdict: &Verdict<'_>) -> String {
     let Some(facts) = verdict.facts() else {
         let reason = verdict.reason().unwrap_or_default();
         return format!("■ KHÔNG HỢP LỆ  rejected, {}: {reason}", verdict.card());
     };
     let doses = facts.dose.zip(facts.series).map(|(dose, series)| format!("  {dose}/{series} MŨI")).unwrap_or_default();
-    let birth = facts.birth.as_deref().unwrap_or("-");
-    let product = facts.product.as_deref().unwrap_or("-");
-    let given_on = facts.given_on.as_deref().unwrap_or("-");
+    let birth = facts.birth.map_or_else(|| "-".to_owned(), |birth| birth.to_string());
+    let product = facts.product.unwrap_or("-");
+    let given_on = facts.given_on.map_or_else(|| "-".to_owned(), |given_on| given_on.to_string());
     format!(
         "● HỢP LỆ{doses}  accepted, {}\n  {}, born {birth}\n  {product} given on {given_on}, certified by {}\n  {}",
         verdict.card(),

@@ -169,42 +169,35 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The keys of a map seen so far. 4 in one byte and 4 in two bytes are one key.
+/// The keys of a map seen so far, as they are written.
 #[derive(Default)]
 struct Keys<'a> {
-    few: [Option<Key<'a>>; 16],
+    few: [&'a [u8]; 16],
     len: usize,
-    more: Vec<Key<'a>>,
-}
-
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    item: Item<'a>,
-    bytes: &'a [u8],
-}
-
-impl PartialEq for Key<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match self.item {
-            Item::Array(_) | Item::Map(_) | Item::Tag(_) | Item::Other | Item::Float(_) => self.bytes == other.bytes,
-            item => item == other.item,
-        }
-    }
+    more: Vec<&'a [u8]>,
 }
 
 impl<'a> Keys<'a> {
     fn add(&mut self, bytes: &'a [u8]) -> Result<Item<'a>, CodecError> {
-        let key = Key { item: Reader::new(bytes).item()?, bytes };
-        let mut seen = self.few.iter().take(self.len).flatten().chain(&self.more);
-        if seen.any(|other| *other == key) {
+        let key = Reader::new(bytes).item()?;
+        let mut seen = self.few.iter().take(self.len).chain(&self.more);
+        if seen.any(|other| *other == bytes || is_the_same(other, &key)) {
             return Err(CodecError::Cbor);
         }
         match self.few.get_mut(self.len) {
-            Some(slot) => *slot = Some(key),
-            None => self.more.push(key),
+            Some(slot) => *slot = bytes,
+            None => self.more.push(bytes),
         }
         self.len += 1;
-        Ok(key.item)
+        Ok(key)
+    }
+}
+
+/// True if `other`, written in another way, is the same key: 4 in one byte and 4 in two bytes are.
+fn is_the_same(other: &[u8], key: &Item<'_>) -> bool {
+    match key {
+        Item::Array(_) | Item::Map(_) | Item::Tag(_) | Item::Other | Item::Float(_) => false,
+        key => Reader::new(other).item() == Ok(*key),
     }
 }
 

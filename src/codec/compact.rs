@@ -44,7 +44,7 @@ pub(super) fn decode<'a>(mut reader: Reader<'a>) -> Result<Compact<'a>, CodecErr
     let (number, series) = (decode_count(&mut reader)?, decode_count(&mut reader)?);
     let Item::Int(product @ 0..) = reader.item()? else { return Err(CodecError::Claims) };
     let product = match policy::product_by_number(product as u64) {
-        Some(product) => Product::Code(product.code.to_owned()),
+        Some(product) => Product::Code(product.code.into()),
         None => Product::UnknownNumber(product as u64),
     };
     let given_on = decode_day(reader.item()?)?;

@@ -217,7 +217,7 @@ impl Entry<'_> {
             "v" => Statement::Vaccination(Dose {
                 number: self.number?,
                 series: self.series?,
-                product: Product::Code(self.product?.to_owned()),
+                product: Product::Code(self.product?.to_owned().into()),
                 given_on: self.given_on?,
             }),
             "t" => Statement::Test(Test { negative: self.result? == NOT_DETECTED, sampled_at: self.sampled_at? }),

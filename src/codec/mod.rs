@@ -13,10 +13,11 @@ pub mod x509;
 pub mod zlib;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 pub use base45::{MAX_DECODED_LEN, MAX_TEXT_LEN};
 
-use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci};
+use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci, UvciText};
 use crate::name::PersonName;
 use crate::policy::ProductRow;
 use cwt::Hcert;
@@ -122,23 +123,35 @@ pub fn with_cose<T, E: From<CodecError>>(
     next(profile, &cose)
 }
 
+/// Appends the COSE_Sign1's bytes of a QR text to `bytes`. Returns the profile, and where they stand.
+///
+/// Errors: as [`with_cose`].
+pub fn push_cose(bytes: &mut Vec<u8>, text: &str) -> Result<(Profile, Range<usize>), CodecError> {
+    let begin = bytes.len();
+    let profile = with_cose(text, |profile, cose| {
+        bytes.extend_from_slice(cose);
+        Ok::<_, CodecError>(profile)
+    })?;
+    Ok((profile, begin..bytes.len()))
+}
+
 /// The facts in a CWT, unproved.
 ///
 /// Errors: [`CodecError::Claims`], also when the form is not the profile's, or a compact one lacks a claim.
-pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate, CodecError> {
+pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate<'_>, CodecError> {
     let claims = cwt::parse(payload)?;
     let (uvci, name, birth, statement) = match (profile, claims.hcert) {
         (Profile::Compact, Hcert::Compact(reader)) => {
             let says = compact::decode(reader).map_err(|_| CodecError::Claims)?;
-            (says.uvci.to_string(), says.name.to_owned(), says.birth, says.statement)
+            (says.uvci.text(), Cow::Borrowed(says.name), says.birth, says.statement)
         }
         (Profile::Hc1, Hcert::Dcc(reader)) => {
             let says = dcc::decode(reader).map_err(|_| CodecError::Claims)?;
-            (says.uvci, says.name, says.birth, says.statement)
+            (UvciText::Foreign(says.uvci.into()), Cow::Owned(says.name), says.birth, says.statement)
         }
         _ => return Err(CodecError::Claims),
     };
-    let issuer = claims.iss.map(str::to_owned);
+    let issuer = claims.iss.map(Cow::Borrowed);
     // HCERT §3.3.4 demands an expiry; without one a certificate would be for ever.
     let expires_at = Some(claims.exp.ok_or(CodecError::Claims)?);
     Ok(Certificate { profile, issuer, issued_at: claims.iat, expires_at, uvci, name, birth, statement })

@@ -8,17 +8,16 @@ use super::comb::Comb;
 use super::engine::Engine;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
-use super::{Equation, KEY_W, Key, Path, halves, is_of_small_order, portable};
-
-/// How many bytes SHA-512 reads at a time: each message begins at a multiple of it, padded as the hash demands.
-const BLOCK_BYTES: usize = 128;
+use super::{BLOCK_BYTES, Equation, KEY_W, Key, Path, portable};
 
 /// Signatures to verify together, made by [`Engine::batch`].
 pub struct Batch<'k> {
-    engine: &'k Engine,
+    engine: &'k Arc<Engine>,
     items: Vec<Item<'k>>,
     /// R, A and the signed bytes of each, padded to whole blocks.
     messages: Vec<u8>,
+    /// What is signed, while it is being written.
+    tbs: Vec<u8>,
 }
 
 struct Item<'k> {
@@ -35,21 +34,23 @@ impl<'k> Batch<'k> {
     /// How many signatures a batch holds.
     pub const SIZE: usize = 64;
 
-    pub(super) fn new(engine: &'k Engine) -> Batch<'k> {
-        let items = Vec::with_capacity(Self::SIZE);
-        Batch { engine, items, messages: Vec::with_capacity(Self::SIZE * 3 * BLOCK_BYTES) }
+    pub(super) fn new(engine: &'k Arc<Engine>) -> Batch<'k> {
+        let messages = Vec::with_capacity(Self::SIZE * 3 * BLOCK_BYTES);
+        Batch { engine, items: Vec::with_capacity(Self::SIZE), messages, tbs: Vec::new() }
     }
 
-    /// Adds a signature of `key` over what `write` appends.
+    /// Adds a signature of `key` over what `write` appends. Panics if there are [`Batch::SIZE`] already: there is no bit for
+    /// its verdict.
     pub fn push(&mut self, key: &'k Key, signature: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
-        debug_assert!(self.items.len() < Self::SIZE);
+        assert!(self.items.len() < Self::SIZE, "a batch holds 64 signatures");
+        self.tbs.clear();
+        write(&mut self.tbs);
         let begin = self.messages.len();
         let signature: Option<[u8; 64]> = signature.try_into().ok();
-        if let Some((r, _)) = signature.as_ref().and_then(|signature| halves(signature)) {
-            self.messages.extend_from_slice(r);
-            self.messages.extend_from_slice(&key.bytes);
+        let r = signature.as_ref().and_then(|signature| signature.first_chunk()).copied().unwrap_or([0; 32]);
+        for part in [&r, key.bytes(), self.tbs.as_slice()] {
+            self.messages.extend_from_slice(part);
         }
-        write(&mut self.messages);
         let len = self.messages.len() - begin;
         // Source: FIPS 180-4 §5.1.2.
         self.messages.push(0x80);
@@ -72,53 +73,39 @@ impl<'k> Batch<'k> {
     /// The verdicts: bit i is the i-th signature's.
     pub fn verify(&self) -> u64 {
         let combs: Vec<Option<Arc<Comb<KEY_W>>>> = self.items.iter().map(|item| self.engine.comb(item.key)).collect();
-        let combed: Vec<usize> =
-            (0..self.items.len()).filter(|&at| combs.get(at).is_some_and(Option::is_some)).collect();
-        let mut good = self.by_library(&combs);
-        let (mut equations, mut numbers) = (Vec::with_capacity(combed.len()), Vec::with_capacity(combed.len()));
-        for (at, hash) in combed.iter().zip(self.hashes(&combed)) {
-            let (Some(item), Some(Some(comb))) = (self.items.get(*at), combs.get(*at)) else { continue };
-            let read =
-                item.signature.as_ref().and_then(|signature| halves(signature)).filter(|_| !item.key.small_order);
-            if let Some(equation) = read.and_then(|(r, s)| Equation::new(comb, r, s, &hash)) {
-                equations.push(equation);
-                numbers.push(*at);
-            }
-        }
+        let items = || self.items.iter().zip(&combs).enumerate();
+        let combed: Vec<(usize, &Item<'_>, &Comb<KEY_W>)> =
+            items().filter_map(|(at, (item, comb))| Some((at, item, comb.as_deref()?))).collect();
+        let hashes = self.hashes(&combed);
+        let (places, equations): (Vec<usize>, Vec<Equation<'_>>) = combed
+            .iter()
+            .zip(&hashes)
+            .filter_map(|((at, item, comb), hash)| {
+                Some((*at, Equation::new(item.key, comb, item.signature.as_ref()?, hash)?))
+            })
+            .unzip();
         let held = match self.engine.path() {
             #[cfg(target_arch = "x86_64")]
             Path::Vector => vector::hold(&equations),
             _ => portable::hold(&equations),
         };
-        for (nth, at) in numbers.iter().enumerate() {
-            let Some(item) = self.items.get(*at) else { continue };
-            let r = item.signature.as_ref().and_then(|signature| halves(signature)).map(|(r, _)| r);
-            if held >> nth & 1 == 1 && r.is_some_and(|r| !is_of_small_order(r)) {
-                good |= 1 << at;
-            }
-        }
-        for (at, item) in self.items.iter().enumerate() {
-            if good >> at & 1 == 1 {
-                self.engine.used(item.key);
-            }
-        }
+        let by_comb = places.iter().enumerate().fold(0, |good, (nth, at)| good | (held >> nth & 1) << at);
+        let others = items().filter(|(_, (_, comb))| comb.is_none());
+        let good = others.fold(by_comb, |good, (at, (item, _))| good | u64::from(self.by_library(item)) << at);
+        self.count_uses(good);
         good
     }
 
-    /// The verdicts of those whose keys have no comb.
-    fn by_library(&self, combs: &[Option<Arc<Comb<KEY_W>>>]) -> u64 {
-        let good = |item: &Item<'_>| {
-            let (begin, end) = (item.blocks.0 * BLOCK_BYTES + 64, item.blocks.0 * BLOCK_BYTES + item.len);
-            let signed = self.messages.get(begin..end).unwrap_or_default();
-            item.signature.is_some_and(|signature| item.key.verifies_by_library(&signature, signed))
-        };
-        let others = self.items.iter().zip(combs).enumerate().filter(|(_, (_, comb))| comb.is_none());
-        others.fold(0, |mask, (at, (item, _))| mask | u64::from(good(item)) << at)
+    /// The verdict on one whose key has no comb.
+    fn by_library(&self, item: &Item<'_>) -> bool {
+        let begin = item.blocks.0 * BLOCK_BYTES;
+        let signed = self.messages.get(begin + 64..begin + item.len).unwrap_or_default();
+        item.signature.is_some_and(|signature| item.key.verifies_by_library(&signature, signed))
     }
 
     /// The hashes of these messages.
-    fn hashes(&self, numbers: &[usize]) -> Vec<[u8; 64]> {
-        let items = numbers.iter().filter_map(|&at| self.items.get(at));
+    fn hashes(&self, combed: &[(usize, &Item<'_>, &Comb<KEY_W>)]) -> Vec<[u8; 64]> {
+        let items = combed.iter().map(|(_, item, _)| item);
         #[cfg(target_arch = "x86_64")]
         if self.engine.path() == Path::Vector {
             let all = self.messages.as_chunks().0;
@@ -128,11 +115,24 @@ impl<'k> Batch<'k> {
                 messages.chunks(8).map(|some| std::array::from_fn(|lane| some.get(lane).copied().unwrap_or_default()));
             return eights.flat_map(|eight| vector::digests(&eight)).collect();
         }
-        let hash = |item: &Item<'_>| {
+        let hash = |item: &&Item<'_>| {
             let begin = item.blocks.0 * BLOCK_BYTES;
             let message = self.messages.get(begin..begin + item.len).unwrap_or_default();
             *digest(&SHA512, message).as_ref().first_chunk().expect("SHA-512 has 64 bytes")
         };
         items.map(hash).collect()
+    }
+
+    /// Notes the good ones, all of a key at once: every core has the same few keys to count.
+    fn count_uses(&self, good: u64) {
+        let mut counted = 0_u64;
+        for (at, item) in self.items.iter().enumerate() {
+            if good >> at & 1 == 1 && counted >> at & 1 == 0 {
+                let same = self.items.iter().enumerate().filter(|(_, other)| std::ptr::eq(other.key, item.key));
+                let same = same.fold(0, |same, (at, _)| same | 1 << at) & good;
+                counted |= same;
+                self.engine.used(item.key, u64::from(same.count_ones()));
+            }
+        }
     }
 }

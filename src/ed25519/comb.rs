@@ -1,6 +1,6 @@
 //! Combs: a point's multiples, laid out so that any multiple of it is a sum of a few of them, without a doubling.
 //!
-//! A scalar below 2^253 is cut into windows of W bits, each a digit of -2^(W-1) ..= 2^(W-1); the comb holds for each window i the
+//! A scalar below 2^253 is cut into windows of W bits, each a digit of -2^(W-1) .. 2^(W-1); the comb holds for each window i the
 //! multiples 0 ..= 2^(W-1) of 2^(W i) times the point, and a negative digit adds the opposite of a multiple. Which entries are
 //! read depends on the signature: that is no secret, so the time may depend on it too.
 
@@ -19,7 +19,8 @@ pub(super) struct Comb<const W: u32> {
 pub(super) struct Digits(pub [u64; 4]);
 
 impl<const W: u32> Comb<W> {
-    /// How many windows there are. The last one begins at bit 245 or above, so that its digit, a carry included, needs no sign.
+    /// How many windows there are. With the carry the scalar is below 2^254, so the last digit is at most [`Self::LAST`] and
+    /// needs no sign.
     pub const WINDOWS: usize = 254_usize.div_ceil(W as usize);
     /// Half of what a window spans: the greatest digit.
     pub const HALF: usize = 1 << (W - 1);

@@ -14,11 +14,12 @@ pub(super) struct Point {
     pub t: Field,
 }
 
-/// A point ready to be added: (y + x, y - x, 2dxy), with Z = 1. Limbs: as a product's.
+/// A point ready to be added: (y + x, y - x, 2dxy), with Z = 1. Limbs: below 2^51 + 2^13, and 2^52 in a negated one's last.
 ///
 /// Sixteen words in two lines of the cache, so that eight of them are read with sixteen loads.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(128))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "read as words by the vector path alone"))]
 pub(super) struct Niels {
     pub plus: Field,
     pub minus: Field,
@@ -27,6 +28,7 @@ pub(super) struct Niels {
 }
 
 impl Niels {
+    #[cfg(target_arch = "x86_64")]
     pub const IDENTITY: Niels = Niels { plus: Field::ONE, minus: Field::ONE, t2d: Field::ZERO, unused: 0 };
 
     fn new(x: Field, y: Field) -> Niels {

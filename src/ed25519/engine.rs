@@ -14,11 +14,11 @@ use super::comb::Comb;
 use super::curve::Point;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
-use super::{Equation, KEY_W, Key, Path, base_comb, halves, is_of_small_order, portable};
+use super::{Equation, KEY_W, Key, Path, base_comb, portable};
 
 /// Good signatures until a key without a comb gets one: about as many as the library verifies while one is made.
 const PATIENCE: u64 = 64;
-/// How much memory combs may take unless said otherwise: 39 keys' worth.
+/// How much memory combs may take unless said otherwise: 40 keys' worth.
 const DEFAULT_BYTES: usize = 64 << 20;
 
 thread_local! {
@@ -32,13 +32,13 @@ pub struct Engine {
     max_bytes: usize,
     /// Every key that is prepared by somebody.
     slots: Mutex<HashMap<[u8; 32], Weak<Slot>>>,
+    /// Whether a comb is being made: one at a time, so that keys which take turns cost one thread at most.
+    making: AtomicBool,
 }
 
 /// A key's place for a comb.
 pub(super) struct Slot {
     comb: ArcSwapOption<Comb<KEY_W>>,
-    /// Whether there is room for its comb: it is there, or being made.
-    has_room: AtomicBool,
     /// Good signatures so far, halved when others are in want of memory.
     uses: AtomicU64,
 }
@@ -50,8 +50,11 @@ impl Engine {
     }
 
     /// An engine with `max_bytes` for the combs of keys; the base point's comes on top.
+    ///
+    /// `path`: the portable one is gone where the processor lacks what this one needs.
     pub fn within(path: Path, max_bytes: usize) -> Arc<Engine> {
-        Arc::new(Engine { path, max_bytes, slots: Mutex::default() })
+        let path = if Path::available().contains(&path) { path } else { Path::Portable };
+        Arc::new(Engine { path, max_bytes, slots: Mutex::default(), making: AtomicBool::new(false) })
     }
 
     /// The way it goes.
@@ -61,22 +64,18 @@ impl Engine {
 
     /// How many bytes the combs of keys take now.
     pub fn comb_bytes(&self) -> usize {
-        self.with_slots(|slots| with_room(slots).len() * Comb::<KEY_W>::BYTES)
+        self.with_slots(|slots| combed(slots).len() * Comb::<KEY_W>::BYTES)
     }
 
     /// Gives `key` a place for a comb, which all copies of the key share.
     pub fn prepare(&self, key: &mut Key) {
         let slot = self.with_slots(|slots| {
             slots.retain(|_, slot| slot.strong_count() > 0);
-            if let Some(slot) = slots.get(&key.bytes).and_then(Weak::upgrade) {
+            if let Some(slot) = slots.get(key.bytes()).and_then(Weak::upgrade) {
                 return slot;
             }
-            let slot = Arc::new(Slot {
-                comb: ArcSwapOption::empty(),
-                has_room: AtomicBool::new(false),
-                uses: AtomicU64::new(0),
-            });
-            slots.insert(key.bytes, Arc::downgrade(&slot));
+            let slot = Arc::new(Slot { comb: ArcSwapOption::empty(), uses: AtomicU64::new(0) });
+            slots.insert(*key.bytes(), Arc::downgrade(&slot));
             slot
         });
         key.slot = Some(slot);
@@ -86,45 +85,47 @@ impl Engine {
     pub fn warm(&self, key: &Key) {
         if let Some(slot) = &key.slot
             && self.path != Path::Library
-            && self.make_room(slot, 0)
+            && slot.comb.load().is_none()
         {
-            slot.make_comb(&key.bytes);
+            let comb = comb_of(key.bytes());
+            self.keep(slot, comb, 0);
         }
     }
 
     /// True if `signature` is `key`'s over what `write` appends.
-    pub fn verifies(&self, key: &Key, signature: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        let Some((r, s)) = halves(signature) else { return false };
-        MESSAGE.with_borrow_mut(|message| {
-            message.clear();
-            message.extend_from_slice(r);
-            message.extend_from_slice(&key.bytes);
-            write(message);
-            let good = match self.comb(key) {
-                Some(comb) => !key.small_order && self.holds(&comb, r, s, message),
-                None => key.verifies_by_library(signature, message.get(64..).unwrap_or_default()),
-            };
-            if good {
-                self.used(key);
-            }
-            good
-        })
+    pub fn verifies(self: &Arc<Self>, key: &Key, signature: &[u8], write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Ok(signature) = <&[u8; 64]>::try_from(signature) else { return false };
+        let mut message = MESSAGE.take();
+        message.clear();
+        for part in [signature.first_chunk::<32>().expect("half of 64"), key.bytes()] {
+            message.extend_from_slice(part);
+        }
+        write(&mut message);
+        let good = match self.comb(key) {
+            Some(comb) => self.holds(key, &comb, signature, &message),
+            None => key.verifies_by_library(signature, message.get(64..).unwrap_or_default()),
+        };
+        MESSAGE.set(message);
+        if good {
+            self.used(key, 1);
+        }
+        good
     }
 
-    fn holds(&self, comb: &Comb<KEY_W>, r: &[u8; 32], s: &[u8; 32], message: &[u8]) -> bool {
+    fn holds(&self, key: &Key, comb: &Comb<KEY_W>, signature: &[u8; 64], message: &[u8]) -> bool {
         let hash = digest(&SHA512, message);
         let hash = hash.as_ref().first_chunk().expect("SHA-512 has 64 bytes");
-        let Some(equation) = Equation::new(comb, r, s, hash) else { return false };
+        let Some(equation) = Equation::new(key, comb, signature, hash) else { return false };
         let sum = match self.path {
             #[cfg(target_arch = "x86_64")]
             Path::Vector => vector::sum(&equation),
             _ => portable::sum(&equation),
         };
-        equation.holds(sum) && !is_of_small_order(r)
+        equation.holds(&sum, sum.z.inverted())
     }
 
     /// A batch of signatures to verify together.
-    pub fn batch(&self) -> Batch<'_> {
+    pub fn batch(self: &Arc<Self>) -> Batch<'_> {
         Batch::new(self)
     }
 
@@ -133,37 +134,59 @@ impl Engine {
         if self.path == Path::Library { None } else { key.slot.as_ref()?.comb.load_full() }
     }
 
-    /// Notes one more good signature; a key in use gets its comb, made by a thread of its own. Bad ones do not count: a stranger
-    /// who cannot sign cannot have combs made or dropped.
-    pub(super) fn used(&self, key: &Key) {
+    /// Notes `count` more good signatures; a key in use gets its comb, made by a thread of its own. Bad ones do not count:
+    /// junk cannot have combs made or dropped.
+    pub(super) fn used(self: &Arc<Self>, key: &Key, count: u64) {
         let Some(slot) = &key.slot else { return };
-        let uses = slot.uses.fetch_add(1, Ordering::Relaxed) + 1;
-        if uses.is_multiple_of(PATIENCE) && self.path != Path::Library && self.make_room(slot, uses) {
-            let (slot, bytes) = (Arc::clone(slot), key.bytes);
-            // A system that has no thread for it leaves the key to the library, and room for no other; so be it.
-            let _ = std::thread::Builder::new().name("comb".to_owned()).spawn(move || slot.make_comb(&bytes));
+        let before = slot.uses.fetch_add(count, Ordering::Relaxed);
+        let asks = before / PATIENCE != (before + count) / PATIENCE;
+        if !asks || self.path == Path::Library || slot.comb.load().is_some() {
+            return;
+        }
+        let uses = before + count;
+        if self.has_room_for(uses) && !self.making.swap(true, Ordering::Acquire) {
+            let (engine, slot, bytes) = (Arc::clone(self), Arc::clone(slot), *key.bytes());
+            let make = move || {
+                engine.keep(&slot, comb_of(&bytes), uses);
+                engine.making.store(false, Ordering::Release);
+            };
+            // A system that has no thread for it leaves the key to the library until it asks again.
+            if std::thread::Builder::new().name("comb".to_owned()).spawn(make).is_err() {
+                self.making.store(false, Ordering::Release);
+            }
         }
     }
 
-    /// True if there is room for the comb of `slot`, which has none: also if one that is used less than `uses` had to go.
-    fn make_room(&self, slot: &Slot, uses: u64) -> bool {
-        if slot.has_room.load(Ordering::Relaxed) {
-            return false;
-        }
+    /// True if one more comb fits, or the least used one is used less than half as often as `uses`: a little more would have
+    /// keys that are used alike push each other out for ever.
+    fn has_room_for(&self, uses: u64) -> bool {
         self.with_slots(|slots| {
-            let with_room = with_room(slots);
-            if (with_room.len() + 1) * Comb::<KEY_W>::BYTES > self.max_bytes {
-                let least = with_room.iter().min_by_key(|slot| slot.uses.load(Ordering::Relaxed));
-                let found = least.filter(|slot| slot.uses.load(Ordering::Relaxed) < uses);
-                // What was used long ago counts for less and less.
-                let halve = |slot: &Slot| slot.uses.store(slot.uses.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
-                with_room.iter().for_each(|slot| halve(slot));
-                let Some(least) = found else { return false };
-                least.has_room.store(false, Ordering::Relaxed);
-                least.comb.store(None);
-            }
-            !slot.has_room.swap(true, Ordering::Relaxed)
+            let combed = combed(slots);
+            let least = combed.iter().map(|slot| slot.uses.load(Ordering::Relaxed)).min();
+            self.fits_one_more(combed.len()) || least.is_some_and(|least| least < uses / 2)
         })
+    }
+
+    /// Keeps the comb of `slot`, used `uses` times, if it fits or the least used one is used less than half as often.
+    fn keep(&self, slot: &Slot, comb: Comb<KEY_W>, uses: u64) {
+        self.with_slots(|slots| {
+            let combed = combed(slots);
+            if !self.fits_one_more(combed.len()) {
+                let least = combed.iter().min_by_key(|slot| slot.uses.load(Ordering::Relaxed));
+                let least = least.filter(|least| least.uses.load(Ordering::Relaxed) < uses / 2);
+                let Some(least) = least else { return };
+                least.comb.store(None);
+                // What was used long ago counts for less and less.
+                for slot in slots.values().filter_map(Weak::upgrade) {
+                    slot.uses.store(slot.uses.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
+                }
+            }
+            slot.comb.store(Some(Arc::new(comb)));
+        });
+    }
+
+    fn fits_one_more(&self, combs: usize) -> bool {
+        (combs + 1) * Comb::<KEY_W>::BYTES <= self.max_bytes
     }
 
     fn with_slots<T>(&self, with: impl FnOnce(&mut HashMap<[u8; 32], Weak<Slot>>) -> T) -> T {
@@ -171,17 +194,14 @@ impl Engine {
     }
 }
 
-fn with_room(slots: &HashMap<[u8; 32], Weak<Slot>>) -> Vec<Arc<Slot>> {
-    slots.values().filter_map(Weak::upgrade).filter(|slot| slot.has_room.load(Ordering::Relaxed)).collect()
+fn combed(slots: &HashMap<[u8; 32], Weak<Slot>>) -> Vec<Arc<Slot>> {
+    slots.values().filter_map(Weak::upgrade).filter(|slot| slot.comb.load().is_some()).collect()
 }
 
-impl Slot {
-    fn make_comb(&self, key: &[u8; 32]) {
-        base_comb(); // or the first to verify would have to make it
-        let point = Point::from_bytes(key).expect("a key is a point");
-        let comb = Comb::new(point.negated());
-        self.comb.store(Some(Arc::new(comb)).filter(|_| self.has_room.load(Ordering::Relaxed)));
-    }
+/// The comb of -A.
+fn comb_of(key: &[u8; 32]) -> Comb<KEY_W> {
+    base_comb(); // or the first to verify would have to make it
+    Comb::new(Point::from_bytes(key).expect("a key is a point").negated())
 }
 
 impl fmt::Debug for Engine {

@@ -13,7 +13,7 @@ pub(super) const LIMB_BITS: u32 = 51;
 pub(super) const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
 
 /// 2p, limb by limb at least as great as any product: what is added before a difference is taken.
-const TWO_P: [u64; 5] = [2 * (LIMB_MASK - 18), 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK];
+pub(super) const TWO_P: [u64; 5] = [2 * (LIMB_MASK - 18), 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK];
 
 impl Field {
     pub const ZERO: Field = Field([0; 5]);
@@ -139,8 +139,8 @@ impl Field {
         (0..count).fold(self, |square, _| square.squared())
     }
 
-    /// `self` to the powers of 2^250 - 1 and 11, from which those below are made.
-    fn pow_250(self) -> (Field, Field) {
+    /// `self` to the power of 2^250 - 1.
+    fn pow_250(self) -> Field {
         let two = self.squared();
         let nine = two.squared_times(2).times(self);
         let eleven = nine.times(two);
@@ -151,15 +151,14 @@ impl Field {
         let p50 = p40.squared_times(10).times(p10);
         let p100 = p50.squared_times(50).times(p50);
         let p200 = p100.squared_times(100).times(p100);
-        (p200.squared_times(50).times(p50), eleven)
+        p200.squared_times(50).times(p50)
     }
 
     /// A square root of `self` / `divisor`, if there is one. Source: RFC 8032 §5.1.3.
     pub fn sqrt_ratio(self, divisor: Field) -> Option<Field> {
         let cubed = divisor.squared().times(divisor);
         let seventh = cubed.squared().times(divisor);
-        let (p250, _) = self.times(seventh).pow_250();
-        let power = p250.squared_times(2).times(self.times(seventh)); // (p - 5) / 8 = 2^252 - 3
+        let power = self.times(seventh).pow_250().squared_times(2).times(self.times(seventh)); // (p - 5) / 8 = 2^252 - 3
         let root = self.times(cubed).times(power);
         let check = divisor.times(root.squared());
         match () {

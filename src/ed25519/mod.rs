@@ -4,8 +4,8 @@
 //!
 //! A signature (R, s) of a message M under a key A is good if s B - h A = R, with h = SHA-512(R, A, M) and B the base point. A
 //! verifier meets millions of signatures under a handful of keys, and B is the same for all: so for B and for every key in use
-//! there is a comb (`comb.rs`), the multiples of the point laid out such that s B - h A is a sum of some sixty entries, without
-//! one doubling. The sum is then written as 32 bytes, which costs the one inversion, and compared with those of R.
+//! there is a comb (`comb.rs`), the multiples of the point laid out such that s B - h A is a sum of fifty entries, without one
+//! doubling. The sum is then written as 32 bytes, which costs the one inversion, and compared with those of R.
 //!
 //! # The verdict
 //!
@@ -21,7 +21,7 @@
 //!
 //! # Three paths
 //!
-//! - `vector.rs`: AVX-512 IFMA, eight equations in the lanes of one, or one equation's additions spread over them.
+//! - `vector/`: AVX-512 IFMA, eight equations in the lanes of one, or one equation's additions spread over them.
 //! - `portable.rs`: the same sums one at a time in 64-bit arithmetic.
 //! - the library, ed25519-dalek itself: for keys that have no comb, and for operators who want it.
 //!
@@ -52,12 +52,16 @@ use curve25519_dalek::constants::EIGHT_TORSION;
 use ed25519_dalek::{Signature, VerifyingKey};
 pub use engine::Engine;
 use engine::Slot;
+use field::Field;
 
 /// The windows of the base point's comb, which all keys share: 24 additions from 3 MiB, made once in 8 ms.
 const BASE_W: u32 = 11;
 /// The windows of a key's comb: 26 additions from 1.6 MiB, made in 4 ms. Narrower ones (8: 32 additions, 0.5 MiB) cost a batch
 /// 15 % of its speed, wider ones gain no more than the noise.
 const KEY_W: u32 = 10;
+
+/// How many bytes SHA-512 reads at a time.
+const BLOCK_BYTES: usize = 128;
 
 /// How signatures are verified. All paths have one verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +87,7 @@ impl Path {
 
 /// A public key.
 pub struct Key {
-    bytes: [u8; 32],
     library: VerifyingKey,
-    /// True if it is of small order: it verifies nothing.
-    small_order: bool,
     /// Where its comb is, once an engine has prepared it.
     slot: Option<Arc<Slot>>,
 }
@@ -94,15 +95,19 @@ pub struct Key {
 impl Key {
     /// The key that 32 bytes stand for, if they are a point. Until an [`Engine`] prepares it, it verifies by the library.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Key> {
-        let library = VerifyingKey::from_bytes(bytes).ok()?;
-        Some(Key { bytes: *bytes, small_order: library.is_weak(), library, slot: None })
+        Some(Key { library: VerifyingKey::from_bytes(bytes).ok()?, slot: None })
     }
 
     /// True if the bytes are the canonical ones of a point of prime order. Under any other key one message can have verdicts
     /// that differ between implementations.
     pub fn is_canonical_of_prime_order(&self) -> bool {
         let point = self.library.to_edwards();
-        point.compress().as_bytes() == &self.bytes && point.is_torsion_free() && !self.small_order
+        point.compress().as_bytes() == self.bytes() && point.is_torsion_free() && !self.library.is_weak()
+    }
+
+    /// As it was read: what is hashed, canonical or not.
+    fn bytes(&self) -> &[u8; 32] {
+        self.library.as_bytes()
     }
 
     /// The library's verdict, by which the others are measured.
@@ -113,11 +118,11 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ed25519::Key({:02x?})", self.bytes)
+        f.write_str("ed25519::Key")
     }
 }
 
-/// One signature, read: what must hold is s B - h A = R.
+/// One signature, read, and not refused for what it is made of: what must hold is s B - h A = R.
 struct Equation<'k> {
     /// Of -A.
     comb: &'k Comb<KEY_W>,
@@ -128,33 +133,31 @@ struct Equation<'k> {
 }
 
 impl<'k> Equation<'k> {
-    /// The equation of a signature (R, s) under the key whose comb this is; `None` if s is not below the group's order.
+    /// The equation of a signature; `None` where it would hold and must not: the key or R is of small order, or s is not below
+    /// the group's order.
     ///
-    /// `hash`: of R, A and the message.
-    fn new(comb: &'k Comb<KEY_W>, r: &[u8; 32], s: &[u8; 32], hash: &[u8; 64]) -> Option<Equation<'k>> {
+    /// `comb`: the key's. `hash`: of R, A and the message.
+    fn new(key: &Key, comb: &'k Comb<KEY_W>, signature: &[u8; 64], hash: &[u8; 64]) -> Option<Equation<'k>> {
+        let (r, s) = (signature.first_chunk()?, signature.last_chunk()?);
+        let s = scalar::canonical(s)?;
+        if key.library.is_weak() || is_of_small_order(r) {
+            return None;
+        }
         Some(Equation {
             comb,
-            s: Comb::<BASE_W>::digits(scalar::canonical(s)?),
+            s: Comb::<BASE_W>::digits(s),
             h: Comb::<KEY_W>::digits(scalar::reduced(hash)),
             r: field::words(r),
         })
     }
 
-    /// True if `sum`, s B - h A, is R.
-    fn holds(&self, sum: Point) -> bool {
-        field::words(&sum.to_bytes(sum.z.inverted())) == self.r
+    /// True if `sum`, s B - h A, is R. `inverse`: of the sum's Z.
+    fn holds(&self, sum: &Point, inverse: Field) -> bool {
+        field::words(&sum.to_bytes(inverse)) == self.r
     }
 }
 
-/// A signature's R and s; `None` if it has not 64 bytes.
-fn halves(signature: &[u8]) -> Option<(&[u8; 32], &[u8; 32])> {
-    match signature.as_chunks() {
-        ([r, s], []) => Some((r, s)),
-        _ => None,
-    }
-}
-
-/// True if `r`, canonical, is one of the eight points of small order.
+/// True if `r` is the canonical writing of a point of small order; another writing of one equals no sum.
 fn is_of_small_order(r: &[u8; 32]) -> bool {
     static ALL: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
     ALL.get_or_init(|| EIGHT_TORSION.map(|point| point.compress().to_bytes())).contains(r)

@@ -1,7 +1,7 @@
 //! The path for every processor: one addition after the other, in 64-bit arithmetic.
 
 use super::curve::Point;
-use super::field::{Field, invert_all, words};
+use super::field::{Field, invert_all};
 use super::{Equation, base_comb};
 
 /// s B - h A.
@@ -16,6 +16,5 @@ pub(super) fn hold(equations: &[Equation<'_>]) -> u64 {
     let mut inverses: Vec<Field> = sums.iter().map(|sum| sum.z).collect();
     invert_all(&mut inverses);
     let verdicts = equations.iter().zip(sums).zip(inverses);
-    let verdicts = verdicts.map(|((equation, sum), inverse)| words(&sum.to_bytes(inverse)) == equation.r);
-    verdicts.enumerate().fold(0, |mask, (at, holds)| mask | u64::from(holds) << at)
+    verdicts.rev().fold(0, |mask, ((equation, sum), inverse)| mask << 1 | u64::from(equation.holds(&sum, inverse)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::doses::Desk;
-use crate::certificate::{BirthDate, Dose, Profile, UnixSeconds, Uvci};
+use crate::certificate::{BirthDate, Certificate, Dose, Profile, Statement, UnixSeconds, Uvci};
 use crate::codec::{self, CodecError, cose};
 use crate::issue::{self, IssueError, Subject};
 use crate::keyring::KeyringError;
@@ -50,7 +50,7 @@ impl CertificateError {
 /// The facts and the QR text of a certificate in one profile.
 pub struct Shown {
     /// As decoded from what is stored.
-    pub certificate: crate::certificate::Certificate,
+    pub certificate: Certificate<'static>,
     /// The QR text.
     pub text: String,
     /// Its row, with the facility that caused it.
@@ -88,10 +88,10 @@ impl Desk {
     fn sign_hc1(
         &self,
         detail: &CertificateDetail,
-        compact: &crate::certificate::Certificate,
+        compact: &Certificate<'_>,
         now: UnixSeconds,
     ) -> Result<Vec<u8>, CertificateError> {
-        let crate::certificate::Statement::Vaccination(dose) = &compact.statement else {
+        let Statement::Vaccination(dose) = &compact.statement else {
             return Err(CertificateError::Unreadable);
         };
         let name = PersonName::parse(&compact.name).map_err(|_| CertificateError::Unreadable)?;
@@ -103,6 +103,6 @@ impl Desk {
     }
 }
 
-fn decode(profile: Profile, stored: &[u8]) -> Result<crate::certificate::Certificate, CodecError> {
-    codec::decode_claims(profile, cose::parse(stored)?.payload)
+fn decode(profile: Profile, stored: &[u8]) -> Result<Certificate<'static>, CodecError> {
+    codec::decode_claims(profile, cose::parse(stored)?.payload).map(Certificate::into_owned)
 }

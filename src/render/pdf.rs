@@ -34,7 +34,7 @@ pub struct QrModules<'a> {
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
     /// The statement; a vaccination of ours.
-    pub certificate: &'a Certificate,
+    pub certificate: &'a Certificate<'a>,
     /// The product as people know it, such as "COVID-19 Vaccine AstraZeneca".
     pub product_name: &'a str,
     /// What `policy` says of the certificate: yellow or green.
@@ -235,7 +235,7 @@ impl Canvas<'_> {
         self.fill(half.finish(), INK);
     }
 
-    fn holder(&mut self, certificate: &Certificate, dose: &Dose) {
+    fn holder(&mut self, certificate: &Certificate<'_>, dose: &Dose) {
         self.label("Họ và tên", "Name", LEFT, 100.0);
         let sizes = [(24.0, 1), (21.0, 1), (18.0, 1), (18.0, 2), (15.0, 2), (12.0, 3), (9.0, 4)];
         let block = self.bold.fit(&certificate.name, (RIGHT - LEFT) * PT_PER_MM, &sizes);

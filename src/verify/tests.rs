@@ -232,12 +232,52 @@ fn a_product_number_from_tomorrow_is_not_acceptable_rather_than_malformed() {
 fn an_issuer_that_names_no_country_contradicts_none() {
     let key = key(Algorithm::Es256);
     let with = |iss: &str| {
-        let mut signed = check_signature(&text(Profile::Hc1, &key), &list([trusted(&key)])).expect("signed");
-        signed.certificate.issuer = Some(iss.into());
-        signed.accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT).map(|_| ())
+        let list = list([trusted(&key)]);
+        let signed = check_signature(&text(Profile::Hc1, &key), &list).expect("signed");
+        let certificate = Certificate { issuer: Some(iss.into()), ..signed.certificate };
+        Signed::new(certificate, &list.keys(&key.kid())[0])
+            .accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT)
+            .map(|_| ())
     };
     assert_eq!(with("VN"), Ok(()));
     assert_eq!(with("vn"), Ok(()));
     assert_eq!(with("Ministry of Health"), Ok(()));
     assert_eq!(with("FR"), Err(Rejection::IssuerMismatch));
+}
+
+#[test]
+fn texts_together_have_the_answers_that_each_has_alone() {
+    let (one, other, travel) = (key(Algorithm::EdDsa), key(Algorithm::EdDsa), key(Algorithm::Es256));
+    let list = list([trusted(&one), trusted(&other), trusted(&travel)]);
+    list.warm();
+    let (good, long) = (text(Profile::Compact, &one), "A".repeat(5000));
+    let mut spoilt = good.clone();
+    spoilt.replace_range(good.len() - 1.., if good.ends_with('0') { "1" } else { "0" });
+    let texts = [
+        good.clone(),
+        text(Profile::Hc1, &travel),
+        String::new(),
+        spoilt,
+        text(Profile::Compact, &other),
+        long,
+        text(Profile::Compact, &key(Algorithm::EdDsa)),
+        "HC1:junk".into(),
+        forged(Profile::Compact, &one, -8, &[0xA0]),
+        forged(
+            Profile::Compact,
+            &one,
+            -7,
+            &codec::with_cose(&good, |_, bytes| Ok::<_, CodecError>(cose::parse(bytes)?.payload.to_vec()))
+                .expect("ours"),
+        ),
+    ];
+    let many: Vec<&str> = texts.iter().map(String::as_str).cycle().take(130).collect();
+    let mut answers = many.iter();
+    check_signatures(&many, &list, |together| {
+        let text = answers.next().expect("an answer a text");
+        let alone = check_signature(text, &list);
+        let certificates = (together.map(|signed| signed.certificate.clone()), alone.map(|signed| signed.certificate));
+        assert_eq!(certificates.0.map(Certificate::into_owned), certificates.1);
+    });
+    assert_eq!(answers.next(), None);
 }

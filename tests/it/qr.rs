@@ -87,7 +87,7 @@ fn an_ordinary_name_fits_version_9_and_99_of_100_names_version_10() {
     let (home, travel) = (key(Algorithm::EdDsa), key(Algorithm::Es256));
     let symbol = |name: &str, profile: Profile| {
         let name = PersonName::parse(name).expect("a name");
-        let product = Product::Code("EU/1/20/1528".to_owned());
+        let product = Product::Code("EU/1/20/1528".into());
         let dose = Dose { number: 2, series: 2, product, given_on: "2021-08-01".parse().expect("a date") };
         let birth = BirthDate::Day("1983-10-10".parse().expect("a date"));
         let subject = Subject { uvci: Uvci(*b"0123456789abcdef"), name: &name, birth, dose: &dose };

@@ -43,7 +43,7 @@ pub fn text_given_on(key: &IssuerKey, serial: u128, given_on: &str) -> String {
         Algorithm::Es256 | Algorithm::Ps256 => Profile::Hc1,
     };
     let given_on = given_on.parse().expect("a date");
-    let dose = Dose { number: 1, series: 2, product: Product::Code("EU/1/20/1528".to_owned()), given_on };
+    let dose = Dose { number: 1, series: 2, product: Product::Code("EU/1/20/1528".into()), given_on };
     let name = PersonName::parse("Nguyễn Thị Phương Thảo").expect("a name");
     let uvci = Uvci(serial.to_be_bytes());
     let subject = Subject { uvci, name: &name, birth: BirthDate::Year(1983), dose: &dose };

@@ -7,7 +7,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::ed25519::field::{Field, LIMB_MASK};
+use crate::ed25519::field::{Field, LIMB_MASK, TWO_P};
 
 /// Eight words a lane, or a word of eight lanes: what moves between memory and lanes.
 pub(in crate::ed25519) type Words = [__m512i; 8];
@@ -138,7 +138,6 @@ pub(super) fn choose(mask: __mmask8, yes: &Lanes, no: &Lanes) -> Lanes {
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn negated_where(mask: __mmask8, a: &Lanes) -> Lanes {
-    const TWO_P: [u64; 5] = [2 * (LIMB_MASK - 18), 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK, 2 * LIMB_MASK];
     let mut signed = *a;
     for k in 0..5 {
         signed.0[k] = _mm512_mask_sub_epi64(a.0[k], mask, all(TWO_P[k]), a.0[k]);
@@ -157,7 +156,7 @@ pub(super) fn rotated<const BY: i32>(a: &Lanes) -> Lanes {
     moved
 }
 
-/// The one form of each element with limbs below 2^51 and a value below p.
+/// The one form of each element with limbs below 2^51 and a value below p. Limbs: as [`carried`] leaves them.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 pub(super) fn canonical(a: &Lanes) -> Lanes {
     let mask = all(LIMB_MASK);

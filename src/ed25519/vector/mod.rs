@@ -21,11 +21,9 @@ use std::arch::x86_64::*;
 
 use super::comb::{Comb, Digits};
 use super::curve::{Niels, Point};
-use super::{BASE_W, Equation, KEY_W, base_comb};
+use super::{BASE_W, BLOCK_BYTES, Equation, KEY_W, base_comb};
 use lanes::{Lanes, canonical, carried, first, from_words, minus, plus, rotated, same, splat, times};
 use points::{Points, Terms};
-
-pub(super) use sha512::BLOCK_BYTES;
 
 /// From how many equations on it is faster to fill lanes with them than to spread one after the other over the lanes.
 const WORTH_LANES: usize = 3;
@@ -41,7 +39,7 @@ pub(super) fn available() -> bool {
 /// The SHA-512 digests of eight padded messages. Call only where the path is [`available`].
 pub(super) fn digests(messages: &[&[[u8; BLOCK_BYTES]]; 8]) -> [[u8; 64]; 8] {
     debug_assert!(available());
-    // SAFETY: the processor has the instructions: the caller asked `available`.
+    // SAFETY: the processor has the instructions: no engine goes this way unless `available` said so.
     unsafe { digests_in_lanes(messages) }
 }
 
@@ -59,7 +57,7 @@ fn digests_in_lanes(messages: &[&[[u8; BLOCK_BYTES]]; 8]) -> [[u8; 64]; 8] {
 /// s B - h A of one equation. Call only where the path is [`available`].
 pub(super) fn sum(equation: &Equation<'_>) -> Point {
     debug_assert!(available());
-    // SAFETY: the processor has the instructions: the caller asked `available`.
+    // SAFETY: the processor has the instructions: no engine goes this way unless `available` said so.
     unsafe { sum_in_lanes(equation) }
 }
 
@@ -87,9 +85,13 @@ fn sum_in_lanes(equation: &Equation<'_>) -> Point {
 pub(super) fn hold(equations: &[Equation<'_>]) -> u64 {
     debug_assert!(available() && equations.len() <= 64);
     if equations.len() < WORTH_LANES {
-        return equations.iter().rev().fold(0, |mask, equation| mask << 1 | u64::from(equation.holds(sum(equation))));
+        let holds = |equation: &Equation<'_>| {
+            let sum = sum(equation);
+            equation.holds(&sum, sum.z.inverted())
+        };
+        return equations.iter().rev().fold(0, |mask, equation| mask << 1 | u64::from(holds(equation)));
     }
-    // SAFETY: the processor has the instructions: the caller asked `available`.
+    // SAFETY: the processor has the instructions: no engine goes this way unless `available` said so.
     unsafe { hold_in_lanes(equations) }
 }
 

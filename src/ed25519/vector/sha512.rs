@@ -3,9 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{Words, transposed};
-
-/// How many bytes a block has.
-pub(in crate::ed25519) const BLOCK_BYTES: usize = 128;
+use crate::ed25519::BLOCK_BYTES;
 
 /// The fractional parts of the square roots of the first eight primes.
 const INITIAL: [u64; 8] = [

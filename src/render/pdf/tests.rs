@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use qrcode::{EcLevel, QrCode};
 
 use super::*;
-use crate::certificate::{Product, Profile};
+use crate::certificate::{Product, Profile, UvciText};
 
 const UVCI: &str = "URN:UVCI:01:VN:FFFE3D31FABD035899134A9D3BAE9BCF";
 const LONG_NAME: &str = "Nguyễn Phúc Tằng Tôn Nữ Hoàng Thị Phương Nghiêng Trường Khương Đường Ngưỡng Chuồ";
@@ -15,13 +15,13 @@ fn qr_text() -> String {
     format!("VN1:{}", "NCFOXN%TS3DH3ZSUZK+.V0ETD%65NL".repeat(10))
 }
 
-fn certificate(name: &str, number: u8, series: u8) -> Certificate {
+fn certificate(name: &str, number: u8, series: u8) -> Certificate<'_> {
     Certificate {
         profile: Profile::Compact,
         issuer: Some("VN".into()),
         issued_at: Some(UnixSeconds(1_627_837_200)), // 2021-08-01T17:00:00Z: in Viet Nam the second has begun
         expires_at: Some(UnixSeconds(1_659_373_199)), // 2022-08-01T16:59:59Z: the first, for one more second
-        uvci: UVCI.into(),
+        uvci: UvciText::Foreign(UVCI.into()),
         name: name.into(),
         birth: "1983-10-09".parse().expect("a birth date"),
         statement: Statement::Vaccination(Dose {

@@ -276,7 +276,7 @@ fn expiration_check(vector: &Vector) -> Outcome {
 }
 
 /// What we prove of the COSE_Sign1 under the certificate's key, listed without bounds but for `usages`.
-fn signed(vector: &Vector, usages: Usages) -> Result<Signed, Stop> {
+fn signed(vector: &Vector, usages: Usages) -> Result<Signed<'static>, Stop> {
     let cose = bytes(&vector.cose)?;
     let certificate = certificate(vector);
     // The country is whatever `iss` says, so that only the step's own question is answered.
@@ -415,7 +415,7 @@ fn says(certificate: &Certificate, json: &Value) -> bool {
             "v" => Statement::Vaccination(Dose {
                 number: entry["dn"].as_f64()? as u8,
                 series: entry["sd"].as_f64()? as u8,
-                product: Product::Code(text(&entry["mp"])),
+                product: Product::Code(text(&entry["mp"]).into()),
                 given_on: day(&entry["dt"])?,
             }),
             "t" => Statement::Test(Test {
@@ -433,7 +433,7 @@ fn says(certificate: &Certificate, json: &Value) -> bool {
     let name: Vec<String> = ["fn", "gn"].into_iter().filter_map(part).collect();
     let uvci = text(&entry["ci"]).to_uppercase();
     let birth = text(&json["dob"]).chars().take(10).collect::<String>().replace("-00", "").parse::<BirthDate>();
-    certificate.uvci == strip_check_character(&uvci).unwrap_or(&uvci)
+    *certificate.uvci == *strip_check_character(&uvci).unwrap_or(&uvci)
         && certificate.name == name.join(" ")
         && Ok(certificate.birth) == birth
         && Some(&certificate.statement) == statement().as_ref()

@@ -94,8 +94,12 @@ impl Case {
         let (name, birth) =
             (PersonName::parse(self.name).expect(self.name), self.birth.parse().unwrap_or(BirthDate::Unknown));
         let (given_on, product) = (self.given_on.parse().expect("a date"), self.product);
-        let dose =
-            Dose { number: self.dose.0, series: self.dose.1, product: Product::Code(product.to_owned()), given_on };
+        let dose = Dose {
+            number: self.dose.0,
+            series: self.dose.1,
+            product: Product::Code(product.to_owned().into()),
+            given_on,
+        };
         let product = policy::product_by_code(product).expect(product);
         let uvci = Uvci(self.serial.to_be_bytes());
         let facts = Facts { uvci, name: &name, birth, dose: &dose, product, issued_at: NOW, expires_at: expires_at() };

@@ -49,7 +49,7 @@ fn read() -> (Vec<Vector>, Clock, Engine) {
 
 fn verdict(engine: &Engine, text: &str) -> Value {
     let mut json = Vec::new();
-    engine.verify(text).write_json(&mut json);
+    engine.answer(text, &mut json);
     serde_json::from_slice(&json).expect("JSON")
 }
 
