@@ -1,5 +1,8 @@
 # What there is to do. On a new machine with Rust and make, `make demo` and `make test` need nothing else.
 
+# A pipe fails where any part of it does.
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
 CARGO_FLAGS ?= --locked
 DEMO_ARGS ?=
 INTEROP := target/interop
@@ -25,7 +28,10 @@ $(INTEROP)/ready: tests/interop/requirements.txt
 	touch $@
 
 bench:  ## Ends with one line a path: figure: <name> <value> <unit> <ratio>x <against>
-	cargo bench $(CARGO_FLAGS)
+	.ci/need initdb
+	cargo bench $(CARGO_FLAGS) | tee target/figures
+	cargo run --release $(CARGO_FLAGS) -p loadtest | tee -a target/figures
+	@grep -E '^(peer|figure): ' target/figures
 
 loadtest: build
 	cargo run --release $(CARGO_FLAGS) -p loadtest

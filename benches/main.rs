@@ -6,6 +6,7 @@ mod chain_es256;
 mod chain_issue;
 mod chain_one;
 mod fixtures;
+mod memory;
 mod signatures;
 mod stage_base45;
 mod stage_claims;
@@ -23,6 +24,10 @@ use std::time::Duration;
 use criterion::Criterion;
 
 use fixtures::Fixtures;
+
+/// The service's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     // Cargo says `--bench` when it benches, and not when it only tests that benches run.
@@ -51,6 +56,7 @@ fn main() {
     }
     criterion.final_summary();
     if benching {
+        memory::print(&fixtures);
         summary::print(&fixtures);
     }
 }

@@ -86,9 +86,9 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn new(address: SocketAddr, texts: Texts) -> Load {
+    pub fn new(address: SocketAddr, texts: Rc<Texts>) -> Load {
         let batch = Rc::new(Cell::new(texts.batches().start));
-        Load { address, texts: Rc::new(texts), hot: Rc::default(), cold: Rc::new(Cell::new(HOT)), batch }
+        Load { address, texts, hot: Rc::default(), cold: Rc::new(Cell::new(HOT)), batch }
     }
 
     /// A connection to the node.

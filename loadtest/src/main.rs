@@ -13,10 +13,12 @@ mod texts;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use thexanh::ed25519::Path as Ed25519Path;
 
 use client::{Load, Path};
 use texts::Texts;
@@ -35,25 +37,38 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
-    #[arg(long, hide = true, value_name = "HEX")]
+    #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
+    /// How the node verifies
+    #[arg(long, hide = true, value_name = "PATH")]
+    ed25519: Option<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(spki) = arguments.node {
-        return node::run(&hex::decode(spki)?);
+    if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
+        return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
     }
-    let texts = Texts::new(if arguments.full { 1_500_000 } else { 400_000 })?;
-    let node = Node::start(&hex::encode(texts.spki_der()))?;
+    let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(&arguments, &node, texts))
+    let mut figures = Vec::new();
+    for (ed25519, suffix) in [("auto", ""), ("portable", "@portable")] {
+        if ed25519 == "auto" && !Ed25519Path::available().contains(&Ed25519Path::Vector) {
+            figures.extend(Path::MEASURED.map(|path| format!("figure: {} n/a (no AVX-512 IFMA)", path.name())));
+            continue;
+        }
+        let node = Node::start(&hex::encode(texts.spki_der()), ed25519)?;
+        figures.extend(runtime.block_on(run(&arguments, &node, &texts, suffix))?);
+    }
+    figures.iter().for_each(|figure| println!("{figure}"));
+    Ok(())
 }
 
-async fn run(arguments: &Arguments, node: &Node, texts: Texts) -> Result<()> {
-    let (rounds, length) = if arguments.full { (15, Duration::from_secs(4)) } else { (5, Duration::from_secs(2)) };
-    let load = Load::new(node.address, texts);
+/// Loads `node` and gives its figures, their names ending in `suffix`.
+async fn run(arguments: &Arguments, node: &Node, texts: &Rc<Texts>, suffix: &str) -> Result<Vec<String>> {
+    let (rounds, length) = if arguments.full { (15, Duration::from_secs(2)) } else { (5, Duration::from_secs(1)) };
+    let load = Load::new(node.address, Rc::clone(texts));
     // Twice to be admitted, once more so that connections, code and caches are warm.
     for _ in 0..3 {
         load.warm().await?;
@@ -66,21 +81,21 @@ async fn run(arguments: &Arguments, node: &Node, texts: Texts) -> Result<()> {
     for _ in 0..rounds {
         for (path, measured) in paths.iter().zip(&mut measured) {
             // The yardstick before and after, so that a machine that gets slower meets both.
-            let before = load.rate(Path::Constant, length / 4).await?;
+            let before = load.rate(Path::Constant, length / 2).await?;
             let rate = load.rate(*path, length).await?;
-            let after = load.rate(Path::Constant, length / 4).await?;
+            let after = load.rate(Path::Constant, length / 2).await?;
             measured.push((rate, rate / ((before + after) / 2.0)));
         }
     }
     let busy = (node.cpu_seconds()? - busy) / began.elapsed().as_secs_f64();
-    println!("the node's core was {:.0} % busy with it", busy * 100.0);
+    println!("the node{suffix} had its core {:.0} % busy with it", busy * 100.0);
     let cached = measured.first().map_or(0.0, |measured| median(measured.iter().map(|(rate, _)| *rate)));
-    steady::run(&load, cached / 3.0, length * 3).await?;
-    for (path, measured) in paths.iter().zip(&measured) {
+    steady::run(&load, cached / 3.0, length * 4).await?;
+    let figures = paths.iter().zip(&measured).map(|(path, measured)| {
         let (rate, ratio) = (median(measured.iter().map(|m| m.0)), median(measured.iter().map(|m| m.1)));
-        println!("figure: {} {rate:.0} certificates/s {ratio:.2}x constant", path.name());
-    }
-    Ok(())
+        format!("figure: {}{suffix} {rate:.0} certificates/s {ratio:.2}x constant", path.name())
+    });
+    Ok(figures.collect())
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -104,9 +119,9 @@ struct Node {
 }
 
 impl Node {
-    fn start(spki: &str) -> Result<Node> {
+    fn start(spki: &str, ed25519: &str) -> Result<Node> {
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["--node", spki])
+            .args(["--node", spki, "--ed25519", ed25519])
             .stdin(Stdio::piped()) // its end tells the node that we are gone, however we end
             .stdout(Stdio::piped())
             .spawn()

@@ -9,7 +9,7 @@ use actix_web::{App as Routes, HttpResponse, HttpServer};
 use anyhow::{Result, anyhow};
 use thexanh::app::App;
 use thexanh::clock::Clock;
-use thexanh::config::Config;
+use thexanh::config::{Config, Ed25519};
 use thexanh::http::auth::TokenKey;
 use thexanh::http::{Shared, mount, routes};
 use thexanh::keyring::Keyring;
@@ -20,11 +20,11 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::{client, pin};
 
-/// Serves until standard input ends. `spki_der`: the key whose certificates will come.
-pub fn run(spki_der: &[u8]) -> Result<()> {
+/// Serves until standard input ends. `spki_der`: the key whose certificates will come. `ed25519`: how they are verified.
+pub fn run(spki_der: &[u8], ed25519: Ed25519) -> Result<()> {
     pin(0)?;
     let dir = tempdir()?;
-    let done = actix_web::rt::System::new().block_on(serve(spki_der, &dir));
+    let done = actix_web::rt::System::new().block_on(serve(spki_der, ed25519, &dir));
     std::fs::remove_dir_all(&dir)?;
     done
 }
@@ -35,7 +35,7 @@ fn tempdir() -> Result<std::path::PathBuf> {
     Ok(dir)
 }
 
-async fn serve(spki_der: &[u8], dir: &Path) -> Result<()> {
+async fn serve(spki_der: &[u8], ed25519: Ed25519, dir: &Path) -> Result<()> {
     let clock = Clock::system();
     let keyring = Keyring::open_or_create(&dir.join("keys"), "for a load test only")?;
     let store =
@@ -56,7 +56,7 @@ async fn serve(spki_der: &[u8], dir: &Path) -> Result<()> {
         withdrawn_at: None,
     };
     store.put_issuer_key(&row).await?;
-    let config = Config::default();
+    let config = Config { ed25519, ..Config::default() };
     let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens)?);
     let app = App::start(config, clock, store, Arc::new(keyring)).await?;
     let shared = Shared::new(Arc::clone(&app), tokens);
