@@ -8,13 +8,13 @@ use crate::fixtures::{self, Fixtures};
 
 pub fn bench(fixtures: &Fixtures, criterion: &mut Criterion) {
     fixtures::chain(criterion, &[("one-dgc", &|at| fixtures.dgc(at))]);
-    for (path, trust) in &fixtures.lists {
-        fixtures::chain(criterion, &[(&format!("one-{path:?}"), &|at| fixtures.one(trust, at))]);
+    for (engine, trust) in &fixtures.lists {
+        fixtures::chain(criterion, &[(&format!("one-{:?}", engine.path()), &|at| fixtures.one(trust, at))]);
     }
     let mut group = criterion.benchmark_group("chain");
     group.throughput(Throughput::Elements(Batch::SIZE as u64));
-    for (path, trust) in &fixtures.lists {
-        group.bench_function(format!("batch64-{path:?}"), |bencher| {
+    for (engine, trust) in &fixtures.lists {
+        group.bench_function(format!("batch64-{:?}", engine.path()), |bencher| {
             let mut firsts = (0..).step_by(Batch::SIZE);
             bencher.iter(|| firsts.next().map(|first| fixtures.batch(trust, first)));
         });

@@ -89,7 +89,7 @@ pub struct Fixtures {
     /// The proofs of `compact`.
     pub signed: Vec<Signed<'static>>,
     /// The list that trusts all keys, for each path of Ed25519 that this processor has, ready; the fastest first.
-    pub lists: Vec<(Path, TrustList)>,
+    pub lists: Vec<(Arc<ed25519::Engine>, TrustList)>,
     pub revoked: RevocationSet,
     pub rules: Rules,
     /// The ES256 key in the list of the `dgc` crate.
@@ -106,11 +106,12 @@ impl Fixtures {
         let compact: Vec<String> = in_turn.map(|(holder, key)| text(holder, Profile::Compact, key)).collect();
         let hc1 = holders.iter().map(|holder| text(holder, Profile::Hc1, &p256)).collect();
         let ready = |&path: &Path| {
-            let list = trust_list(ed25519.iter().chain([&p256]), &ed25519::Engine::new(path));
+            let engine = ed25519::Engine::new(path);
+            let list = trust_list(ed25519.iter().chain([&p256]), &engine);
             list.warm();
-            (path, list)
+            (engine, list)
         };
-        let lists: Vec<(Path, TrustList)> = Path::available().iter().map(ready).collect();
+        let lists: Vec<_> = Path::available().iter().map(ready).collect();
         let (_, trust) = lists.first().expect("the library is always there");
         let proof = |text: &String| check_signature(text, trust).expect("signed by a trusted key");
         let signed = compact.iter().map(proof).collect();
@@ -139,7 +140,7 @@ impl Fixtures {
 
     /// The list for this path, if the processor has it.
     pub fn trust_by(&self, path: Path) -> Option<&TrustList> {
-        self.lists.iter().find(|(other, _)| *other == path).map(|(_, trust)| trust)
+        self.lists.iter().find(|(engine, _)| engine.path() == path).map(|(_, trust)| trust)
     }
 
     /// From a compact text to a `Verified`. The core keeps nothing, so each text is as one never seen before.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey};
 use ed25519_dalek::{Signature, VerifyingKey, verify_batch};
 use thexanh::certificate::Profile;
-use thexanh::ed25519::{Batch, Engine, Key, Path};
+use thexanh::ed25519::{Batch, Engine, Key};
+use thexanh::trust::TrustList;
 
 use crate::fixtures::{Fixtures, pick};
 
@@ -17,7 +18,7 @@ pub struct Signatures {
     /// What was signed, and the signature.
     signed: Vec<(Vec<u8>, [u8; 64])>,
     /// The keys for each path that this processor has.
-    pub prepared: Vec<(Path, Prepared)>,
+    pub prepared: Vec<Prepared>,
     dalek: Vec<VerifyingKey>,
     aws_lc: Vec<ParsedPublicKey>,
 }
@@ -31,21 +32,20 @@ impl Signatures {
             .iter()
             .map(|key| *key.spki_der().last_chunk().expect("the key ends the SubjectPublicKeyInfo"))
             .collect();
-        let ready = |&path: &Path| {
-            let engine = Engine::new(path);
+        // The engines of the trust lists, so that a key has one comb wherever it is used.
+        let ready = |(engine, _): &(Arc<Engine>, TrustList)| {
             let prepare = |point| {
                 let mut key = Key::from_bytes(point).expect("a point");
                 engine.prepare(&mut key);
                 engine.warm(&key);
                 key
             };
-            let keys = points.iter().map(prepare).collect();
-            (path, (engine, keys))
+            (Arc::clone(engine), points.iter().map(prepare).collect())
         };
         let parsed = |point: &[u8; 32]| ParsedPublicKey::new(&ED25519, point).expect("a point");
         let all = Signatures {
             signed,
-            prepared: Path::available().iter().map(ready).collect(),
+            prepared: fixtures.lists.iter().map(ready).collect(),
             dalek: points.iter().map(|point| VerifyingKey::from_bytes(point).expect("a point")).collect(),
             aws_lc: points.iter().map(parsed).collect(),
         };
