@@ -27,6 +27,11 @@ static WORTH: [[u32; 256]; 3] = {
     table
 };
 
+/// How many bytes `text` holds, if it is Base45.
+pub fn decoded_len(text: &str) -> usize {
+    text.len() / 3 * 2 + text.len() % 3 / 2
+}
+
 /// The bytes in `text`, written to the front of `out`; returns how many.
 ///
 /// Errors: [`CodecError::Base45`] for lower case, a newline, a length of 1 mod 3, a triple over FFFF or a pair over FF;

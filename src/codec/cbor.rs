@@ -53,6 +53,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next item's beginning.
+    #[inline]
     pub fn item(&mut self) -> Result<Item<'a>, CodecError> {
         let initial = self.byte()?;
         let (major, info) = (initial >> 5, initial & 0x1F);
@@ -169,9 +170,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The keys of a map seen so far, as they are written.
+/// The keys of a map seen so far.
 #[derive(Default)]
 struct Keys<'a> {
+    /// Integers of -24 ..= 23, which nearly all keys are, as bits: however they are written, they are the same.
+    small: u64,
+    /// Others, as they are written.
     few: [&'a [u8]; 16],
     len: usize,
     more: Vec<&'a [u8]>,
@@ -180,6 +184,12 @@ struct Keys<'a> {
 impl<'a> Keys<'a> {
     fn add(&mut self, bytes: &'a [u8]) -> Result<Item<'a>, CodecError> {
         let key = Reader::new(bytes).item()?;
+        if let Item::Int(small @ -24..=23) = key {
+            let bit = 1 << (small + 24);
+            let seen = self.small & bit != 0;
+            self.small |= bit;
+            return if seen { Err(CodecError::Cbor) } else { Ok(key) };
+        }
         let mut seen = self.few.iter().take(self.len).chain(&self.more);
         if seen.any(|other| *other == bytes || is_the_same(other, &key)) {
             return Err(CodecError::Cbor);
@@ -193,7 +203,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// True if `other`, written in another way, is the same key: 4 in one byte and 4 in two bytes are.
+/// True if `other`, written in another way, is the same key: 100 in two bytes and 100 in three bytes are.
 fn is_the_same(other: &[u8], key: &Item<'_>) -> bool {
     match key {
         Item::Array(_) | Item::Map(_) | Item::Tag(_) | Item::Other | Item::Float(_) => false,
@@ -245,6 +255,8 @@ mod tests {
         assert_eq!(well_formed(&[0xA2, 0x01, 0x00, 0x02, 0x00]), Ok(())); // {1: 0, 2: 0}
         assert_eq!(well_formed(&[0xA2, 0x01, 0x00, 0x01, 0x00]), Err(CodecError::Cbor)); // {1: 0, 1: 0}
         assert_eq!(well_formed(&[0xA2, 0x01, 0x00, 0x18, 0x01, 0x00]), Err(CodecError::Cbor)); // the second 1 in two bytes
+        assert_eq!(well_formed(&[0xA2, 0x18, 0x64, 0x00, 0x19, 0x00, 0x64, 0x00]), Err(CodecError::Cbor)); // 100 in two and in three
+        assert_eq!(well_formed(&[0xA2, 0x37, 0x00, 0x38, 0x17, 0x00]), Err(CodecError::Cbor)); // -24 in one and in two
         assert_eq!(well_formed(&[0x81, 0xA2, 0x01, 0x00, 0x01, 0x00]), Err(CodecError::Cbor)); // [{1: 0, 1: 0}]
         let many = |last: u8| {
             let mut bytes = vec![0xB4]; // a map of 20

@@ -105,6 +105,9 @@ fn looks_like_a_context_identifier(id: &[u8]) -> bool {
     (2..=3).contains(&letters.len()) && letters.iter().all(u8::is_ascii_uppercase) && version.is_ascii_alphanumeric()
 }
 
+/// Room for what ordinary texts hold; clearing that for the longest costs as much as decoding an ordinary one.
+const USUAL_DECODED_LEN: usize = 512;
+
 /// Calls `next` with the profile and the COSE_Sign1's bytes of a QR text, without an allocation for the compact profile.
 ///
 /// Errors: `E` of the layer that refuses, up to [`CodecError::Zlib`].
@@ -113,8 +116,15 @@ pub fn with_cose<T, E: From<CodecError>>(
     next: impl FnOnce(Profile, &[u8]) -> Result<T, E>,
 ) -> Result<T, E> {
     let (profile, coded) = split_context_identifier(text)?;
-    let mut buffer = [0; MAX_DECODED_LEN];
-    let len = base45::decode_into(&mut buffer, coded.as_bytes())?;
+    let (mut usual, mut longest);
+    let buffer: &mut [u8] = if base45::decoded_len(coded) <= USUAL_DECODED_LEN {
+        usual = [0; USUAL_DECODED_LEN];
+        &mut usual
+    } else {
+        longest = [0; MAX_DECODED_LEN];
+        &mut longest
+    };
+    let len = base45::decode_into(buffer, coded.as_bytes())?;
     let bytes = buffer.get(..len).unwrap_or_default();
     let cose = match profile {
         Profile::Compact => Cow::Borrowed(bytes),

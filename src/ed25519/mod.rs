@@ -141,17 +141,11 @@ impl<'k> Equation<'k> {
     ///
     /// `comb`: the key's. `hash`: of R, A and the message.
     fn new(key: &Key, comb: &'k Comb<KEY_W>, signature: &[u8; 64], hash: &[u8; 64]) -> Option<Equation<'k>> {
-        let (r, s) = (signature.first_chunk()?, signature.last_chunk()?);
-        let s = scalar::canonical(s)?;
-        if key.is_weak || is_of_small_order(r) {
+        let (r, s) = (field::words(signature.first_chunk()?), scalar::canonical(signature.last_chunk()?)?);
+        if key.is_weak || is_of_small_order(&r) {
             return None;
         }
-        Some(Equation {
-            comb,
-            s: Comb::<BASE_W>::digits(s),
-            h: Comb::<KEY_W>::digits(scalar::reduced(hash)),
-            r: field::words(r),
-        })
+        Some(Equation { comb, s: Comb::<BASE_W>::digits(s), h: Comb::<KEY_W>::digits(scalar::reduced(hash)), r })
     }
 
     /// True if `sum`, s B - h A, is R. `inverse`: of the sum's Z.
@@ -161,9 +155,9 @@ impl<'k> Equation<'k> {
 }
 
 /// True if `r` is the canonical writing of a point of small order; another writing of one equals no sum.
-fn is_of_small_order(r: &[u8; 32]) -> bool {
-    static ALL: OnceLock<[[u8; 32]; 8]> = OnceLock::new();
-    ALL.get_or_init(|| EIGHT_TORSION.map(|point| point.compress().to_bytes())).contains(r)
+fn is_of_small_order(r: &[u64; 4]) -> bool {
+    static ALL: OnceLock<[[u64; 4]; 8]> = OnceLock::new();
+    ALL.get_or_init(|| EIGHT_TORSION.map(|point| field::words(point.compress().as_bytes()))).contains(r)
 }
 
 /// The comb of the base point, made on first use.

@@ -371,8 +371,9 @@ fn a_key_in_use_gets_a_comb_and_the_least_used_loses_its_own() {
     (0..1000).for_each(|_| assert!(!engine.verifies(&keys[0], &[1; 64], |tbs| tbs.push(b'x'))));
     assert_eq!(engine.comb_bytes(), 0, "bad signatures make no comb");
     verify(0, 200);
+    assert!(has_comb(0));
     verify(1, 64);
-    assert!(has_comb(0) && has_comb(1));
+    assert!(has_comb(1));
     verify(2, 128);
     assert!(engine.comb(&keys[2]).is_none(), "not used enough to push out another");
     verify(2, 64);

@@ -23,8 +23,9 @@ pub(super) struct Lanes(pub [__m512i; 5]);
 #[derive(Clone, Copy)]
 pub(super) struct Wide(pub [__m512i; 5]);
 
-/// 1024 p, limb by limb above 2^60: what is added before a difference is taken.
-const BIAS: [u64; 5] = [(LIMB_MASK - 18) << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10, LIMB_MASK << 10];
+/// 512 p: limb by limb above any product of two [`Lanes`], and twice it above one with a factor that fills 52 bits. What is to
+/// be diminished is made that much greater.
+const BIAS: [u64; 5] = [(LIMB_MASK - 18) << 9, LIMB_MASK << 9, LIMB_MASK << 9, LIMB_MASK << 9, LIMB_MASK << 9];
 
 #[target_feature(enable = "avx512f")]
 #[inline]
@@ -50,10 +51,27 @@ pub(super) fn first(lanes: &Lanes) -> Field {
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 #[inline]
 pub(super) fn times(a: &Lanes, b: &Lanes) -> Wide {
+    times_onto([_mm512_setzero_si512(); 10], a, b)
+}
+
+/// The lanes' products, and [`BIAS`] above: from these a product can be taken off as they are.
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+#[inline]
+pub(super) fn times_above(a: &Lanes, b: &Lanes) -> Wide {
+    // All columns are doubled once.
+    let mut half = [_mm512_setzero_si512(); 10];
+    for k in 0..5 {
+        half[k] = all(BIAS[k] / 2);
+    }
+    times_onto(half, a, b)
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+#[inline]
+fn times_onto(mut columns: [__m512i; 10], a: &Lanes, b: &Lanes) -> Wide {
     let (a, b) = (&a.0, &b.0);
     // Column k has the weight 2^(51 k). The high 52 bits of a product weigh 2^52 of its low ones: they go one column up,
     // twice.
-    let mut columns = [_mm512_setzero_si512(); 10];
     for i in 0..5 {
         for j in 0..5 {
             columns[i + j + 1] = _mm512_madd52hi_epu64(columns[i + j + 1], a[i], b[j]);
@@ -112,15 +130,26 @@ pub(super) fn plus(a: Wide, b: Wide) -> Wide {
     sum
 }
 
-/// The lanes' differences. Limbs: `b`'s below 2^60, `a`'s below 2^61.
+/// The lanes' differences. Limbs: `a`'s at least `b`'s, as a product's above [`BIAS`] are.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn minus(a: Wide, b: Wide) -> Wide {
     let mut difference = a;
     for k in 0..5 {
-        difference.0[k] = _mm512_sub_epi64(_mm512_add_epi64(a.0[k], all(BIAS[k])), b.0[k]);
+        difference.0[k] = _mm512_sub_epi64(a.0[k], b.0[k]);
     }
     difference
+}
+
+/// The same elements above [`BIAS`].
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(super) fn raised(a: &Lanes) -> Wide {
+    let mut above = Wide(a.0);
+    for k in 0..5 {
+        above.0[k] = _mm512_add_epi64(a.0[k], all(BIAS[k]));
+    }
+    above
 }
 
 /// `yes` in the lanes of `mask`, `no` in the others.

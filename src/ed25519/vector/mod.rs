@@ -22,7 +22,7 @@ use std::arch::x86_64::*;
 use super::comb::{Comb, Digits};
 use super::curve::{Niels, Point};
 use super::{BASE_W, BLOCK_BYTES, Equation, KEY_W, base_comb};
-use lanes::{Lanes, canonical, carried, first, from_words, minus, plus, rotated, same, splat, times};
+use lanes::{Lanes, Wide, canonical, carried, first, from_words, minus, plus, raised, rotated, same, splat, times};
 use points::{Points, Terms};
 
 /// From how many equations on it is faster to fill lanes with them than to spread one after the other over the lanes.
@@ -196,7 +196,7 @@ fn inverted(points: &[Points]) -> Vec<Lanes> {
 /// In which lanes the point, given 1/2Z, is written as the equation's R: no other writing of it is looked for.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma")]
 fn equal(point: &Points, inverse: &Lanes, equations: &[&Equation<'_>; 8]) -> __mmask8 {
-    let (sum, difference) = (lanes::Wide(point.plus.0), lanes::Wide(point.minus.0));
+    let (sum, difference) = (raised(&point.plus), Wide(point.minus.0));
     let x = canonical(&carried(times(&carried(minus(sum, difference)), inverse)));
     let y = canonical(&carried(times(&carried(plus(sum, difference)), inverse)));
     let words: [__m512i; 4] = std::array::from_fn(|word| from_array(equations.map(|equation| equation.r[word])));

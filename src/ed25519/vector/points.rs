@@ -3,12 +3,13 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{
-    Lanes, Wide, carried, choose, first, minus, negated_where, plus, rotated, splat, times, transposed,
+    Lanes, Wide, carried, choose, first, minus, negated_where, plus, raised, rotated, splat, times, times_above,
+    transposed,
 };
 use crate::ed25519::curve::{Niels, Point};
 use crate::ed25519::field::Field;
 
-/// Eight points, as the next addition reads them: (Y - X, Y + X, Z, T).
+/// Eight points, as the next addition reads them: (Y - X, Y + X, Z, T), Z above the bias.
 #[derive(Clone, Copy)]
 pub(super) struct Points {
     pub minus: Lanes,
@@ -62,7 +63,7 @@ impl Points {
     pub fn of(terms: &Terms<'_>) -> Points {
         let (plus, minus, t2d) = terms.load();
         let t = carried(times(&t2d, &splat(Field::TWO_D_INVERTED)));
-        Points { minus, plus, z: Wide(splat(Field::ONE).0), t }
+        Points { minus, plus, z: raised(&splat(Field::ONE)), t }
     }
 
     /// Adds the terms: seven products.
@@ -71,7 +72,7 @@ impl Points {
     pub fn add(&mut self, terms: &Terms<'_>) {
         let (sum, difference, t2d) = terms.load();
         let a = times(&self.minus, &difference);
-        let b = times(&self.plus, &sum);
+        let b = times_above(&self.plus, &sum);
         let c = times(&self.t, &t2d);
         *self = Points::from_products(a, b, c, plus(self.z, self.z));
     }
@@ -80,21 +81,22 @@ impl Points {
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     fn add_points(&self, other: &Points) -> Points {
         let a = times(&self.minus, &other.minus);
-        let b = times(&self.plus, &other.plus);
+        let b = times_above(&self.plus, &other.plus);
         let t2d = carried(times(&other.t, &splat(Field::TWO_D)));
         let c = times(&self.t, &t2d);
-        let z = times(&carried(self.z), &carried(other.z));
+        let z = times_above(&carried(self.z), &carried(other.z));
         Points::from_products(a, b, c, plus(z, z))
     }
 
-    /// The last four products of an addition.
+    /// The last four products of an addition. `b` and `d` are above the bias.
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     #[inline]
     fn from_products(a: Wide, b: Wide, c: Wide, d: Wide) -> Points {
         let (e, h) = (carried(minus(b, a)), carried(plus(b, a)));
         let (f, g) = (carried(minus(d, c)), carried(plus(d, c)));
-        let (x, y) = (times(&e, &f), times(&g, &h));
-        Points { minus: carried(minus(y, x)), plus: carried(plus(y, x)), z: times(&f, &g), t: carried(times(&e, &h)) }
+        let (x, y) = (times(&e, &f), times_above(&g, &h));
+        let (z, t) = (times_above(&f, &g), carried(times(&e, &h)));
+        Points { minus: carried(minus(y, x)), plus: carried(plus(y, x)), z, t }
     }
 
     /// The sum of all eight.
@@ -114,7 +116,7 @@ impl Points {
         Points {
             minus: rotated::<BY>(&self.minus),
             plus: rotated::<BY>(&self.plus),
-            z: Wide(z.0),
+            z: raised(&z),
             t: rotated::<BY>(&self.t),
         }
     }
