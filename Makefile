@@ -6,8 +6,12 @@ SHELL := /bin/bash
 CARGO_FLAGS ?= --locked
 DEMO_ARGS ?=
 INTEROP := target/interop
+FUZZ_TARGETS := ed25519_paths verify_text
+FUZZ_SECONDS ?= 60
+# Inputs grow soon: one of a few bytes is hardly a signature.
+FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -len_control=10 -print_final_stats=1
 
-.PHONY: demo build test bench loadtest check vectors
+.PHONY: demo build test bench loadtest check vectors fuzz
 
 demo: build  ## The whole service at work, then serving on 127.0.0.1:8080; DEMO_ARGS=--once stops after the verification
 	target/release/thexanh demo $(DEMO_ARGS)
@@ -44,3 +48,11 @@ check:
 
 vectors:  ## Makes tests/vectors anew: the same bytes every time
 	MAKE_VECTORS=1 cargo test $(CARGO_FLAGS) --test it the_file_is_what_make_vectors_makes
+
+# Without a sanitizer the toolchain that builds everything else does, and there is hardly any unsafe code for one to watch.
+fuzz:  ## Looks for inputs that break something, FUZZ_SECONDS a target; what was learnt stays in fuzz/corpus
+	.ci/need c++ cargo-fuzz
+	cargo tree $(CARGO_FLAGS) --manifest-path fuzz/Cargo.toml >/dev/null # cargo-fuzz itself cannot be told --locked
+	for target in $(FUZZ_TARGETS); do \
+	  cargo fuzz run --sanitizer none $$target -- $(FUZZ_FLAGS) || exit 1; \
+	done
