@@ -123,7 +123,7 @@ section! {
 section! {
     /// How much memory answers may be remembered in.
     pub struct Cache {
-        /// MiB of proved signatures with their claims; about 1,500 texts fit in one MiB.
+        /// MiB of proved signatures with their answers; about 1,700 texts fit in one MiB.
         pub proofs_mib: u64 = 64,
         /// MiB of rendered pictures.
         pub pictures_mib: u64 = 16,

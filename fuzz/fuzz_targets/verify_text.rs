@@ -157,8 +157,8 @@ impl World {
         let wanted = self.lists.first().map(|list| check_signature(&text, list)).expect("the library is always there");
         if let Ok(signed) = &wanted {
             let now = UnixSeconds(input.now.into());
-            let accepted = signed.accept(&RevocationSet::default(), &Rules::default(), now);
-            assert!(accepted.is_err() || signed.size_bytes() > 0);
+            // Nothing to compare it with, but nothing may panic.
+            let _ = signed.accept(&RevocationSet::default(), &Rules::default(), now);
         }
         let wanted = answer(&wanted);
         // More than a batch holds is seldom worth its time.
@@ -166,12 +166,16 @@ impl World {
         let texts: Vec<&str> = (0..times).flat_map(|_| [self.good.0.as_str(), &text]).take(2 * times).collect();
         for list in &self.lists {
             assert_eq!(answer(&check_signature(&text, list)), wanted, "{list:?}");
-            let answers = check_signatures(&texts, list);
-            assert_eq!(answers.len(), texts.len());
-            for pair in answers.chunks(2) {
-                assert_eq!(answer(&pair[0]).as_ref(), Ok(&self.good.1), "{list:?}");
-                assert_eq!(answer(&pair[1]), wanted, "{list:?}");
-            }
+            let mut answered = 0;
+            check_signatures(&texts, list, |signed| {
+                let answer = answer(&signed);
+                match answered % 2 {
+                    0 => assert_eq!(answer.as_ref(), Ok(&self.good.1), "{list:?}"),
+                    _ => assert_eq!(answer, wanted, "{list:?}"),
+                }
+                answered += 1;
+            });
+            assert_eq!(answered, texts.len());
         }
     }
 }
