@@ -24,7 +24,7 @@ test: $(INTEROP)/ready
 	.ci/need initdb zbarimg pdftotext openssl
 	export INTEROP_PYTHON=$(INTEROP)/bin/python; \
 	cargo test --workspace $(CARGO_FLAGS); \
-	for path in portable library; do THEXANH_ED25519=$$path cargo test $(CARGO_FLAGS) --test it; done
+	for path in portable library; do THEXANH_ED25519=$$path cargo test --workspace $(CARGO_FLAGS) --test it; done
 
 # An independent implementation for the tests: other people's CBOR and cryptography, in another language.
 $(INTEROP)/ready: tests/interop/requirements.txt

@@ -37,6 +37,7 @@ impl Place {
     /// Runs a command with `--json` and gives its exit status and the values that it printed.
     fn json(&self, arguments: &[&str]) -> (i32, Vec<Value>) {
         let output = self.run(&[arguments, &["--json"]].concat());
+        eprint!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)); // shown if the test fails
         let lines = String::from_utf8(output.stdout).expect("text");
         let values = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         (output.status.code().expect("not killed"), values)
