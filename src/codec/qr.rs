@@ -173,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_crate_on_hundreds_of_symbols_of_every_level() {
+    fn agrees_with_the_crate_on_thousands_of_symbols() {
         let mut seen = 0;
         for level in [Level::L, Level::M, Level::Q, Level::H] {
-            seen += agree(texts(420, 2), level); // up to version 20: the ones we issue
+            seen += agree(texts(560, 1), level); // up to version 20: the ones we issue
             seen += agree(texts(1840, 131), level); // up to version 40 at level H
         }
-        assert!(seen > 850, "{seen}");
+        assert!(seen > 2_200, "{seen}");
     }
 
     #[test]

@@ -16,6 +16,8 @@
 mod lanes;
 mod points;
 mod sha512;
+#[cfg(test)]
+mod tests;
 
 use std::arch::x86_64::*;
 
