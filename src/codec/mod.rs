@@ -14,6 +14,7 @@ pub mod zlib;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 pub use base45::{MAX_DECODED_LEN, MAX_TEXT_LEN};
 
@@ -131,6 +132,17 @@ pub fn with_cose<T, E: From<CodecError>>(
         Profile::Hc1 => Cow::Owned(zlib::inflate(bytes)?),
     };
     next(profile, &cose)
+}
+
+/// True if `text` begins as a compact certificate that says EdDSA in the way we write it: tag 18, an array of 4, a header of 13
+/// bytes that is a map of 2 with `alg` -8 first. What checking any other costs is not known before it is read.
+pub fn begins_as_eddsa(text: &str) -> bool {
+    static BEGINNING: LazyLock<String> = LazyLock::new(|| {
+        let mut text = Profile::Compact.context_identifier().to_owned();
+        base45::encode_onto(&mut text, &[0xD2, 0x84, 0x4D, 0xA2, 0x01, 0x27]);
+        text
+    });
+    text.starts_with(BEGINNING.as_str())
 }
 
 /// Appends the COSE_Sign1's bytes of a QR text to `bytes`. Returns the profile, and where they stand.

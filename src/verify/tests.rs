@@ -251,6 +251,7 @@ fn texts_together_have_the_answers_that_each_has_alone() {
     let list = list([trusted(&one), trusted(&other), trusted(&travel)]);
     list.warm();
     let (good, long) = (text(Profile::Compact, &one), "A".repeat(5000));
+    assert!(codec::begins_as_eddsa(&good) && !codec::begins_as_eddsa(&text(Profile::Hc1, &travel)));
     let mut spoilt = good.clone();
     spoilt.replace_range(good.len() - 1.., if good.ends_with('0') { "1" } else { "0" });
     let texts = [

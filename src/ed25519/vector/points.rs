@@ -27,17 +27,9 @@ pub(super) struct Terms<'t> {
 
 impl Terms<'_> {
     /// Has the entries brought near, for the addition after the next.
-    #[target_feature(enable = "avx512f")]
     #[inline]
     pub fn prefetch(&self) {
-        for entry in self.entries {
-            let line = std::ptr::from_ref(entry).cast::<i8>();
-            // SAFETY: a prefetch reads nothing; an entry has two lines of 64 bytes.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(line);
-                _mm_prefetch::<_MM_HINT_T0>(line.add(64));
-            }
-        }
+        self.entries.iter().for_each(|entry| entry.prefetch());
     }
 
     /// (y + x, y - x, 2dxy) of each, the negative ones turned round.
