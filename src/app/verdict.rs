@@ -221,7 +221,7 @@ impl<'a> Verdict<'a> {
 
     /// Adds the answer's JSON, one line without its end, to `out`.
     ///
-    /// What `serde_json` writes, byte for byte, in a third of its time: a batch of unknown texts spent a quarter of its time there.
+    /// What `serde_json` writes, byte for byte. Saves some 0.3 of the 3.9 µs that an unknown text in a batch takes over HTTP.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let Some(facts) = &self.certificate else {
             return serde_json::to_writer(out, self).expect("a verdict has text keys and a vector takes every byte");
