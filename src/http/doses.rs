@@ -182,9 +182,8 @@ impl Many {
                     None => break,
                 }
             }
-            let chunk = self.lines.take(CHUNK);
-            if !chunk.is_empty() {
-                return Some(self.rows(chunk.into()).await);
+            if let Some(chunk) = self.lines.take(CHUNK) {
+                return Some(self.rows(&chunk).await);
             }
             if self.ended {
                 return None;
@@ -210,15 +209,16 @@ impl Many {
         Some(())
     }
 
-    async fn rows(&mut self, chunk: Vec<Vec<u8>>) -> Bytes {
+    async fn rows(&mut self, chunk: &[u8]) -> Bytes {
         let mut answers: Vec<DoseRow> = Vec::new();
         let mut records = Vec::new();
-        for bytes in chunk {
+        for bytes in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
             self.line += 1;
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            match self.record(&bytes).await {
+            match self.record(bytes).await {
                 Ok(record) => records.push((answers.len(), record)),
                 Err(problem) => {
                     answers.push(self.refused(self.line, &problem));

@@ -2,38 +2,53 @@
 
 use std::collections::VecDeque;
 
+use actix_web::web::{Bytes, BytesMut};
+use memchr::memchr;
+
 /// Cuts a stream of bytes into lines. What a line has above `max_bytes` is dropped, save one byte that shows it was there.
 pub struct Lines {
     max_bytes: usize,
-    whole: VecDeque<Vec<u8>>,
-    begun: Vec<u8>,
+    /// The whole lines, each with its end, then the one that has begun.
+    buffer: BytesMut,
+    /// How long each whole line is, with its end.
+    whole: VecDeque<usize>,
+    /// How long the line that has begun is so far.
+    begun: usize,
 }
 
 impl Lines {
     /// Lines of at most `max_bytes` bytes.
     pub fn new(max_bytes: usize) -> Lines {
-        Lines { max_bytes, whole: VecDeque::new(), begun: Vec::new() }
+        Lines { max_bytes, buffer: BytesMut::new(), whole: VecDeque::new(), begun: 0 }
     }
 
     /// Takes in the next part of the stream.
-    pub fn feed(&mut self, part: &[u8]) {
-        for piece in part.split_inclusive(|byte| *byte == b'\n') {
-            let (piece, ended) = match piece.strip_suffix(b"\n") {
-                Some(piece) => (piece, true),
-                None => (piece, false),
-            };
-            let room = (self.max_bytes + 1).saturating_sub(self.begun.len());
-            self.begun.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            if ended {
-                self.whole.push_back(std::mem::take(&mut self.begun));
-            }
+    pub fn feed(&mut self, mut part: &[u8]) {
+        self.buffer.reserve(part.len());
+        while let Some((line, rest)) = memchr(b'\n', part).and_then(|end| part.split_at_checked(end)) {
+            self.extend(line);
+            self.finish();
+            part = rest.get(1..).unwrap_or_default();
         }
+        self.extend(part);
+    }
+
+    fn extend(&mut self, piece: &[u8]) {
+        let room = (self.max_bytes + 1).saturating_sub(self.begun);
+        let piece = piece.get(..room).unwrap_or(piece);
+        self.buffer.extend_from_slice(piece);
+        self.begun += piece.len();
+    }
+
+    fn finish(&mut self) {
+        self.buffer.extend_from_slice(b"\n");
+        self.whole.push_back(std::mem::take(&mut self.begun) + 1);
     }
 
     /// The stream is over: what was begun is a line, unless there is none of it.
     pub fn end(&mut self) {
-        if !self.begun.is_empty() {
-            self.whole.push_back(std::mem::take(&mut self.begun));
+        if self.begun > 0 {
+            self.finish();
         }
     }
 
@@ -42,10 +57,10 @@ impl Lines {
         self.whole.len()
     }
 
-    /// The next whole lines, at most `count`.
-    pub fn take(&mut self, count: usize) -> VecDeque<Vec<u8>> {
-        let rest = self.whole.split_off(count.min(self.whole.len()));
-        std::mem::replace(&mut self.whole, rest)
+    /// The next whole lines, at most `count`, each with its end; `None` if there is none.
+    pub fn take(&mut self, count: usize) -> Option<Bytes> {
+        let len = self.whole.drain(..count.min(self.whole.len())).sum();
+        (len > 0).then(|| self.buffer.split_to(len).freeze())
     }
 }
 
@@ -57,7 +72,9 @@ mod tests {
         let mut lines = Lines::new(4);
         parts.iter().for_each(|part| lines.feed(part.as_bytes()));
         lines.end();
-        lines.take(99).into_iter().map(|line| String::from_utf8(line).expect("ascii")).collect()
+        let whole = lines.take(99).unwrap_or_default();
+        let whole = std::str::from_utf8(&whole).expect("ascii");
+        whole.split_terminator('\n').map(str::to_owned).collect()
     }
 
     #[test]
@@ -80,6 +97,7 @@ mod tests {
     fn takes_no_more_lines_than_asked_for() {
         let mut lines = Lines::new(4);
         lines.feed(b"1\n2\n3\n");
-        assert_eq!((lines.take(2).len(), lines.take(2).len(), lines.take(2).len()), (2, 1, 0));
+        assert_eq!(lines.len(), 3);
+        assert_eq!([lines.take(2), lines.take(2), lines.take(2)], [Some("1\n2\n".into()), Some("3\n".into()), None]);
     }
 }

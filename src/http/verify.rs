@@ -1,7 +1,6 @@
 //! `POST /v1/verify` and `POST /v1/verify/batch`: texts in, verdicts out. A rejected text is an answer, not a problem.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix_web::web::{self, Bytes};
@@ -119,8 +118,7 @@ impl Batch {
     /// The verdicts on the next lines; `None` when there are no more.
     async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
         loop {
-            let chunk = self.lines.take(CHUNK);
-            if !chunk.is_empty() {
+            if let Some(chunk) = self.lines.take(CHUNK) {
                 return Some(self.verdicts(chunk).await);
             }
             if self.ended {
@@ -141,10 +139,9 @@ impl Batch {
         }
     }
 
-    async fn verdicts(&self, chunk: VecDeque<Vec<u8>>) -> Result<Bytes, Problem> {
-        // What is no UTF-8 is no Base45 either: the mark put in its place gets the line its answer.
-        let lines: Vec<Cow<'_, str>> = chunk.iter().map(|line| String::from_utf8_lossy(line)).collect();
-        let texts: Vec<&str> = lines.iter().map(Cow::as_ref).collect();
+    async fn verdicts(&self, chunk: Bytes) -> Result<Bytes, Problem> {
+        let lines = readable(&chunk);
+        let texts: Vec<&str> = lines.split_terminator('\n').collect();
         let answers = self.app.engine().recall_all(&texts);
         let missing = answers.missing().filter_map(|at| texts.get(at));
         if missing.filter(|text| !self.is_quick(text)).count() <= INLINE {
@@ -152,8 +149,8 @@ impl Batch {
         }
         let app = Arc::clone(&self.app);
         let rest = move || {
-            let lines: Vec<Cow<'_, str>> = chunk.iter().map(|line| String::from_utf8_lossy(line)).collect();
-            let texts: Vec<&str> = lines.iter().map(Cow::as_ref).collect();
+            let lines = readable(&chunk);
+            let texts: Vec<&str> = lines.split_terminator('\n').collect();
             app.engine().complete(answers, &texts)
         };
         web::block(rest).await.map(Bytes::from).map_err(Problem::internal)
@@ -162,5 +159,13 @@ impl Batch {
     /// True if an unknown text, among others of its kind, takes a microsecond or two.
     fn is_quick(&self, text: &str) -> bool {
         self.app.engine().ed25519().path() == ed25519::Path::Vector && codec::begins_as_eddsa(text)
+    }
+}
+
+/// What is no UTF-8 is no Base45 either: the mark put in its place gets the line its answer.
+fn readable(lines: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(lines) {
+        Ok(lines) => Cow::Borrowed(lines),
+        Err(_) => String::from_utf8_lossy(lines),
     }
 }
