@@ -9,6 +9,7 @@ pub mod codec;
 pub mod ed25519;
 pub mod issue;
 pub mod keys;
+pub mod language;
 pub mod name;
 pub mod policy;
 pub mod render;

@@ -176,7 +176,7 @@ fn invite(context: &Context, visitor: &Visitor<'_>) -> Result<(), Failure> {
         format_args!("\nserving on {url}\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
         &json!({"listening": url}),
     )?;
-    for role in Role::ALL {
+    for role in Role::STAFF {
         let token = visitor.token(role, "79001", "79")?;
         context.say(
             format_args!("bearer token, role {}:\n  {token}", role.as_str()),

@@ -26,7 +26,7 @@ pub(super) struct Token {
 }
 
 fn role(word: &str) -> Result<Role, String> {
-    let words = Role::ALL.map(Role::as_str).join(", ");
+    let words = Role::STAFF.map(Role::as_str).join(", ");
     word.parse().map_err(|()| format!("roles are {words}"))
 }
 

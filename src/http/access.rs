@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Somebody with an account: their own and their family's records. Comes with a session, not with a bearer JWT.
+    Citizen,
     /// A vaccination site: its own people and doses.
     Facility,
     /// A provincial health department: its facilities.
@@ -21,11 +23,15 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 5] = [Role::Facility, Role::Province, Role::Ministry, Role::Response, Role::Verifier];
+    pub const ALL: [Role; 6] =
+        [Role::Citizen, Role::Facility, Role::Province, Role::Ministry, Role::Response, Role::Verifier];
+    /// Those that a bearer JWT may name.
+    pub const STAFF: [Role; 5] = [Role::Facility, Role::Province, Role::Ministry, Role::Response, Role::Verifier];
 
     /// The word in tokens, flags and logs.
     pub fn as_str(self) -> &'static str {
         match self {
+            Role::Citizen => "citizen",
             Role::Facility => "facility",
             Role::Province => "province",
             Role::Ministry => "ministry",
@@ -60,7 +66,9 @@ pub enum Who {
     /// Everybody, from every web page (CORS), without a token.
     Anyone,
     /// Roles, each with its reach.
-    Staff {
+    Roles {
+        /// Reach of [`Role::Citizen`].
+        citizen: Reach,
         /// Reach of [`Role::Facility`].
         facility: Reach,
         /// Reach of [`Role::Province`].
@@ -79,11 +87,12 @@ impl Who {
     pub fn reach(&self, role: Role) -> Reach {
         match (self, role) {
             (Who::Anyone, _) => Reach::All,
-            (Who::Staff { facility, .. }, Role::Facility) => *facility,
-            (Who::Staff { province, .. }, Role::Province) => *province,
-            (Who::Staff { ministry, .. }, Role::Ministry) => *ministry,
-            (Who::Staff { response, .. }, Role::Response) => *response,
-            (Who::Staff { verifier, .. }, Role::Verifier) => *verifier,
+            (Who::Roles { citizen, .. }, Role::Citizen) => *citizen,
+            (Who::Roles { facility, .. }, Role::Facility) => *facility,
+            (Who::Roles { province, .. }, Role::Province) => *province,
+            (Who::Roles { ministry, .. }, Role::Ministry) => *ministry,
+            (Who::Roles { response, .. }, Role::Response) => *response,
+            (Who::Roles { verifier, .. }, Role::Verifier) => *verifier,
         }
     }
 }
@@ -91,7 +100,7 @@ impl Who {
 /// One method of one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `GET` (which also answers `HEAD`) or `POST`.
+    /// `GET` (which also answers `HEAD`), `POST`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// As the OpenAPI document writes it.
     pub path: &'static str,
@@ -103,10 +112,10 @@ const fn open(method: &'static str, path: &'static str) -> Route {
     Route { method, path, who: Who::Anyone }
 }
 
-/// The reaches in the order facility, province, ministry, response, verifier.
-const fn staff(method: &'static str, path: &'static str, reaches: [Reach; 5]) -> Route {
-    let [facility, province, ministry, response, verifier] = reaches;
-    Route { method, path, who: Who::Staff { facility, province, ministry, response, verifier } }
+/// The reaches in the order citizen, facility, province, ministry, response, verifier.
+const fn roles(method: &'static str, path: &'static str, reaches: [Reach; 6]) -> Route {
+    let [citizen, facility, province, ministry, response, verifier] = reaches;
+    Route { method, path, who: Who::Roles { citizen, facility, province, ministry, response, verifier } }
 }
 
 use Reach::{All, No, Own};
@@ -120,14 +129,16 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/v1/reference/provinces"),
     open("GET", "/v1/reference/facilities"),
     open("GET", "/v1/reference/products"),
+    open("GET", "/v1/reference/districts"),
+    open("GET", "/v1/reference/wards"),
     open("GET", "/healthz"),
     open("GET", "/readyz"),
     open("GET", "/metrics"),
-    //                                                     facility province ministry response verifier
-    staff("POST", "/v1/doses",                              [Own,   No,      No,      No,      No]),
-    staff("GET",  "/v1/certificates/{uvci}",                [Own,   Own,     All,     No,      No]),
-    staff("GET",  "/v1/certificates/{uvci}.{format}",       [Own,   Own,     All,     No,      No]),
-    staff("POST", "/v1/revocations",                        [No,    No,      All,     No,      No]),
+    //                                                     citizen facility province ministry response verifier
+    roles("POST", "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
+    roles("GET",  "/v1/certificates/{uvci}",               [No,    Own,     Own,     All,     No,      No]),
+    roles("GET",  "/v1/certificates/{uvci}.{format}",      [No,    Own,     Own,     All,     No,      No]),
+    roles("POST", "/v1/revocations",                       [No,    No,      No,      All,     No,      No]),
 ];
 
 #[cfg(test)]

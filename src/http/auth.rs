@@ -1,19 +1,25 @@
-//! Bearer tokens of staff and machines: JWTs signed with Ed25519 under a key that signs nothing else.
+//! Bearer tokens: of staff and machines, JWTs signed with Ed25519 under a key that signs nothing else; of citizens, sessions
+//! under a key derived from it, which are short, and quick to check.
 //!
-//! The algorithm is ours, not the token's; `iss`, `aud`, `exp` and `sub` must be there and right. Source: RFC 7519, RFC 8725.
+//! The JWT's algorithm is ours, not the token's; `iss`, `aud`, `exp` and `sub` must be there and right. Source: RFC 7519, RFC 8725.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web;
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::access::{Reach, Role, Route};
 use super::problem::{Kind, Problem};
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
+use crate::store::Audited;
 
 /// Makes and checks bearer tokens.
 pub struct TokenKey {
@@ -22,6 +28,8 @@ pub struct TokenKey {
     validation: Validation,
     issuer: String,
     audience: String,
+    /// Seals citizens' sessions: the MAC of the JWT key under a label of its own.
+    sessions: hmac::Key,
 }
 
 impl std::fmt::Debug for TokenKey {
@@ -127,6 +135,10 @@ impl TokenKey {
             validation,
             issuer: tokens.issuer.clone(),
             audience: tokens.audience.clone(),
+            sessions: {
+                let label = hmac::Key::new(hmac::HMAC_SHA256, b"thexanh citizen session");
+                hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&label, pkcs8).as_ref())
+            },
         })
     }
 
@@ -147,10 +159,36 @@ impl TokenKey {
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.secret).map_err(|_| AuthError::Invalid)
     }
 
+    /// A citizen's session until `expires_at`: `c.` and base64url of the account (16 bytes), the instant (8 bytes, big-endian)
+    /// and the HMAC-SHA256 of both (32 bytes).
+    pub fn mint_session(&self, account: Uuid, expires_at: UnixSeconds) -> String {
+        let mut bytes = account.as_bytes().to_vec();
+        bytes.extend_from_slice(&expires_at.0.to_be_bytes());
+        let tag = hmac::sign(&self.sessions, &bytes);
+        bytes.extend_from_slice(tag.as_ref());
+        format!("{SESSION_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn verify_session(&self, coded: &str, now: UnixSeconds) -> Result<Caller, AuthError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(coded).map_err(|_| AuthError::Invalid)?;
+        let (account, rest) = bytes.split_first_chunk::<16>().ok_or(AuthError::Invalid)?;
+        let (expires_at, tag) = rest.split_first_chunk::<8>().ok_or(AuthError::Invalid)?;
+        let signed = bytes.get(..24).unwrap_or_default();
+        hmac::verify(&self.sessions, signed, tag).map_err(|_| AuthError::Invalid)?;
+        if now.0 >= i64::from_be_bytes(*expires_at) {
+            return Err(AuthError::Expired);
+        }
+        let subject = Uuid::from_bytes(*account).simple().to_string();
+        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None })
+    }
+
     /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<Caller, AuthError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(AuthError::Invalid);
+        }
+        if let Some(coded) = token.strip_prefix(SESSION_PREFIX) {
+            return self.verify_session(coded, now);
         }
         let token = jsonwebtoken::decode::<Claims>(token, &self.public, &self.validation);
         let claims = token.map_err(|_| AuthError::Invalid)?.claims;
@@ -167,6 +205,8 @@ impl TokenKey {
 
 /// Ours are under 500 characters; parsing more is work for nothing.
 const MAX_TOKEN_LEN: usize = 4096;
+/// What tells a session from a JWT, which begins with `{` in base64: `ey`.
+const SESSION_PREFIX: &str = "c.";
 
 fn complete(claims: &Claims) -> Result<(), AuthError> {
     let said = |code: &Option<String>| code.as_ref().is_some_and(|code| !code.is_empty());
@@ -174,6 +214,7 @@ fn complete(claims: &Claims) -> Result<(), AuthError> {
         Role::Facility => said(&claims.facility),
         Role::Province => said(&claims.province),
         Role::Ministry | Role::Response | Role::Verifier => true,
+        Role::Citizen => false, // a citizen's token is a session, never a JWT
     };
     if placed && !claims.sub.is_empty() { Ok(()) } else { Err(AuthError::Incomplete) }
 }
@@ -217,12 +258,31 @@ impl Staff {
         let own = match self.caller.role {
             Role::Facility => self.caller.facility.as_deref() == Some(facility),
             Role::Province => province.is_some() && self.caller.province.as_deref() == province,
-            Role::Ministry | Role::Response | Role::Verifier => false,
+            Role::Citizen | Role::Ministry | Role::Response | Role::Verifier => false,
         };
         match self.reach {
             Reach::All => Ok(()),
             Reach::Own if own => Ok(()),
             Reach::Own | Reach::No => Err(Problem::new(Kind::NOT_YOURS)),
+        }
+    }
+
+    /// The account that the caller is logged in to; `None` for staff.
+    pub fn account(&self) -> Option<Uuid> {
+        (self.caller.role == Role::Citizen).then(|| Uuid::try_parse(&self.caller.subject).ok()).flatten()
+    }
+
+    /// What the caller did, for the audit table. `why`: their purpose, never personal data.
+    pub fn audited(&self, action: &'static str, about: Option<Uuid>, why: &str, at: UnixSeconds) -> Audited {
+        let caller = &self.caller;
+        Audited {
+            at,
+            role: caller.role.as_str().to_owned(),
+            subject: caller.subject.clone(),
+            place: caller.facility.as_deref().or(caller.province.as_deref()).unwrap_or("").to_owned(),
+            action,
+            about,
+            why: why.to_owned(),
         }
     }
 

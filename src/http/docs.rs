@@ -31,6 +31,8 @@ use super::published::Published;
         super::reference::get_provinces,
         super::reference::get_facilities,
         super::reference::get_products,
+        super::reference::get_districts,
+        super::reference::get_wards,
         super::health::get_healthz,
         super::health::get_readyz,
         super::health::get_metrics,

@@ -15,10 +15,11 @@ use super::body::{Body, Media};
 use super::certificates::Links;
 use super::envelope::InFlight;
 use super::lines::Lines;
-use super::problem::{Kind, Problem, ProblemDocument};
+use super::problem::{self, Kind, Problem, ProblemDocument};
 use super::{NO_STORE, idempotency};
 use crate::app::App;
 use crate::issue::IssueError;
+use crate::language::{Language, Said};
 use crate::registration::doses::Reporter;
 use crate::registration::{DoseError, DoseRecord, Recorded};
 
@@ -137,7 +138,18 @@ pub async fn post_doses(
         body.ahead().await?;
         let lines = Lines::new(MAX_RECORD_BYTES);
         let _in_flight = InFlight::enter();
-        let many = Many { app: app.into_inner(), staff, by, key, body, lines, line: 0, ended: false, _in_flight };
+        let many = Many {
+            app: app.into_inner(),
+            staff,
+            by,
+            key,
+            language: problem::spoken(),
+            body,
+            lines,
+            line: 0,
+            ended: false,
+            _in_flight,
+        };
         let rows = stream::unfold(many, |mut many| async move { Some((many.next().await?, many)) });
         let rows = futures_util::StreamExt::map(rows, Ok::<Bytes, Problem>);
         return Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(rows));
@@ -163,6 +175,8 @@ struct Many {
     staff: Staff,
     by: Reporter,
     key: Option<String>,
+    /// What the caller reads: lines are answered when the worker may be at another's request.
+    language: Language,
     body: Body,
     lines: Lines,
     line: usize,
@@ -267,7 +281,7 @@ impl Many {
         if let Some(cause) = problem.cause() {
             tracing::error!(code = problem.code(), cause, route = ROUTE, "could not record a line");
         }
-        let (detail, field) = (problem.said().to_owned(), problem.meant().map(str::to_owned));
+        let (detail, field) = (problem.told(self.language).to_owned(), problem.meant().map(str::to_owned));
         let said = RowProblem { code: problem.code(), detail, field };
         DoseRow { line, status: problem.kind().status, recorded: None, problem: Some(said) }
     }
@@ -281,21 +295,25 @@ fn line(row: &DoseRow) -> Bytes {
 
 impl From<DoseError> for Problem {
     fn from(error: DoseError) -> Problem {
-        let refused = |status, title| Problem::new(Kind { status, code: error.code(), title });
-        let problem = match &error {
-            DoseError::Invalid(invalid) => refused(422, "This dose cannot be certified").detail(invalid.reason),
-            DoseError::RecordConflict => {
-                refused(409, "This record number is taken").detail("it was used for another dose")
-            }
-            DoseError::Issue(cause @ (IssueError::UnknownProduct | IssueError::Codec(_))) => {
-                refused(422, "This dose cannot be certified").detail(cause.to_string())
-            }
-            DoseError::Issue(cause @ IssueError::KeyAlgorithm) => Problem::internal(cause),
-            DoseError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
-            DoseError::Store(cause) => Problem::from(cause.as_ref()),
-            DoseError::Unreadable => Problem::internal(&error),
-            DoseError::Busy => Problem::new(Kind::OVERLOADED),
-        };
+        let refused = |status, en, vi| Problem::new(Kind { status, code: error.code(), title: Said { en, vi } });
+        const UNCERTIFIABLE: (&str, &str) =
+            ("This dose cannot be certified", "Không thể cấp chứng nhận cho mũi tiêm này");
+        let problem =
+            match &error {
+                DoseError::Invalid(invalid) => refused(422, UNCERTIFIABLE.0, UNCERTIFIABLE.1).said(invalid.reason),
+                DoseError::RecordConflict => refused(409, "This record number is taken", "Số hồ sơ này đã được dùng")
+                    .said(Said {
+                        en: "it was used for another dose", vi: "số này đã dùng cho một mũi tiêm khác"
+                    }),
+                DoseError::Issue(cause @ (IssueError::UnknownProduct | IssueError::Codec(_))) => {
+                    refused(422, UNCERTIFIABLE.0, UNCERTIFIABLE.1).detail(cause.to_string())
+                }
+                DoseError::Issue(cause @ IssueError::KeyAlgorithm) => Problem::internal(cause),
+                DoseError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
+                DoseError::Store(cause) => Problem::from(cause.as_ref()),
+                DoseError::Unreadable => Problem::internal(&error),
+                DoseError::Busy => Problem::new(Kind::OVERLOADED),
+            };
         match error.field() {
             Some(field) => problem.field(field),
             None => problem,

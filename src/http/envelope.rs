@@ -16,7 +16,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use metrics::{Counter, Histogram};
 
-use super::problem::{Kind, Problem};
+use super::problem::{self, Kind, Problem};
+use crate::language::Language;
 
 /// What an envelope knows of its route.
 pub struct Envelope {
@@ -82,11 +83,15 @@ impl Envelope {
     ) -> Result<ServiceResponse<B>, Error> {
         let began = Instant::now();
         let id = request_id(request.headers());
+        let language = language(request.headers());
         let method = self.access_log.then(|| request.method().clone());
         let _in_flight = InFlight::enter();
         let answer = match InFlight::count() > self.max_in_flight {
-            true => Err(Problem::new(Kind::OVERLOADED).read_from_everywhere(self.public).into()),
-            false => caught(next.call(request), self.public).await,
+            true => {
+                problem::speak(language);
+                Err(Problem::new(Kind::OVERLOADED).read_from_everywhere(self.public).into())
+            }
+            false => caught(next.call(request), self.public, language).await,
         };
         let status = match &answer {
             Ok(response) => response.status(),
@@ -137,13 +142,21 @@ impl Envelope {
 }
 
 /// The answer of `work`, or a 500 if it panics; the panic itself is logged by its place alone, see `telemetry.rs`.
-async fn caught<T>(work: impl Future<Output = Result<T, Error>>, public: bool) -> Result<T, Error> {
+async fn caught<T>(work: impl Future<Output = Result<T, Error>>, public: bool, language: Language) -> Result<T, Error> {
     let mut work = Box::pin(work);
-    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(polled) => polled,
-        Err(_) => Poll::Ready(Err(Problem::internal("a handler panicked").read_from_everywhere(public).into())),
+    poll_fn(move |context| {
+        problem::speak(language);
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(polled) => polled,
+            Err(_) => Poll::Ready(Err(Problem::internal("a handler panicked").read_from_everywhere(public).into())),
+        }
     })
     .await
+}
+
+fn language(headers: &HeaderMap) -> Language {
+    let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    header.map_or(Language::English, Language::preferred)
 }
 
 /// The caller's request id if it is a modest word, else one of ours: eight hex digits of this process, and a count.
@@ -200,7 +213,7 @@ mod tests {
             assert_eq!(answer.status(), 500);
             let problem = error.as_error::<Problem>().expect("a problem");
             assert_eq!(problem.code(), "internal");
-            assert!(!problem.document().contains("Nguyen"));
+            assert!(!problem.document(Language::English).contains("Nguyen"));
             assert_eq!(IN_FLIGHT.with(Cell::get), 0, "counted out");
         }
         assert_eq!(call_service(&app, TestRequest::get().uri("/fine").to_request()).await.status(), 200);

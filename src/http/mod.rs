@@ -100,6 +100,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
         ("GET", "/v1/reference/products") => get().to(reference::get_products),
+        ("GET", "/v1/reference/districts") => get().to(reference::get_districts),
+        ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
         ("GET", "/healthz") => get().to(health::get_healthz),
         ("GET", "/readyz") => get().to(health::get_readyz),
         ("GET", "/metrics") => get().to(health::get_metrics),

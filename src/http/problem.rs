@@ -2,6 +2,7 @@
 //! A rejected certificate is no problem but an answer: see `verify.rs`.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use actix_web::http::{StatusCode, header};
@@ -9,6 +10,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::language::{Language, Said};
 use crate::store::StoreError;
 
 /// A request we could not read or serve. Its text repeats nothing that was sent.
@@ -16,6 +18,8 @@ use crate::store::StoreError;
 pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
+    /// The same in Vietnamese, where we have it.
+    detail_vi: Option<&'static str>,
     field: Option<Cow<'static, str>>,
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
     cause: Option<String>,
@@ -31,13 +35,14 @@ pub struct Kind {
     /// The stable word.
     pub code: &'static str,
     /// The same for every problem of this kind.
-    pub title: &'static str,
+    pub title: Said,
 }
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $name:ident = $status:literal $code:literal $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $status:literal $code:literal $en:literal $vi:literal;)*) => {
         impl Kind {
-            $($(#[doc = $doc])* pub const $name: Kind = Kind { status: $status, code: $code, title: $title };)*
+            $($(#[doc = $doc])* pub const $name: Kind =
+                Kind { status: $status, code: $code, title: Said { en: $en, vi: $vi } };)*
             /// Every kind, by status. A refused dose has further codes of its own, all with status 422.
             pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
         }
@@ -46,51 +51,51 @@ macro_rules! kinds {
 
 kinds! {
     /// The body is no JSON.
-    BAD_JSON = 400 "bad_json" "The body is not JSON";
+    BAD_JSON = 400 "bad_json" "The body is not JSON" "Nội dung không phải là JSON";
     /// JSON, but not the members that this route takes.
-    WRONG_SHAPE = 400 "wrong_shape" "The JSON is not what this route takes";
+    WRONG_SHAPE = 400 "wrong_shape" "The JSON is not what this route takes" "JSON không đúng cấu trúc";
     /// A text body that is not UTF-8.
-    NOT_UTF8 = 400 "not_utf8" "The body is not UTF-8";
+    NOT_UTF8 = 400 "not_utf8" "The body is not UTF-8" "Nội dung không phải là UTF-8";
     /// The connection broke off, or the transfer coding is broken.
-    BODY_BROKEN = 400 "body_broken" "The body did not arrive whole";
+    BODY_BROKEN = 400 "body_broken" "The body did not arrive whole" "Nội dung không đến đủ";
     /// A path or query parameter is not understood.
-    BAD_PARAMETER = 400 "bad_parameter" "A parameter is not understood";
+    BAD_PARAMETER = 400 "bad_parameter" "A parameter is not understood" "Tham số không hợp lệ";
     /// No bearer token where one is needed.
-    NO_TOKEN = 401 "no_token" "This route needs a bearer token";
+    NO_TOKEN = 401 "no_token" "This route needs a bearer token" "Cần đăng nhập";
     /// A token that we did not make, or for somebody else, or broken.
-    TOKEN_INVALID = 401 "token_invalid" "The bearer token is not accepted";
+    TOKEN_INVALID = 401 "token_invalid" "The bearer token is not accepted" "Phiên đăng nhập không được chấp nhận";
     /// A token that was good once.
-    TOKEN_EXPIRED = 401 "token_expired" "The bearer token has expired";
+    TOKEN_EXPIRED = 401 "token_expired" "The bearer token has expired" "Phiên đăng nhập đã hết hạn";
     /// The role may not use this route at all.
-    ROLE_NOT_ALLOWED = 403 "role_not_allowed" "This role may not do this";
+    ROLE_NOT_ALLOWED = 403 "role_not_allowed" "This role may not do this" "Vai trò này không được phép";
     /// The role may use this route, but not for what belongs to others.
-    NOT_YOURS = 403 "not_yours" "This belongs to another facility or province";
+    NOT_YOURS = 403 "not_yours" "This belongs to another facility or province" "Dữ liệu này thuộc về nơi khác";
     /// No such route.
-    UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address";
+    UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address" "Không có gì ở địa chỉ này";
     /// No certificate with this UVCI.
-    UNKNOWN_CERTIFICATE = 404 "unknown_certificate" "There is no such certificate";
+    UNKNOWN_CERTIFICATE = 404 "unknown_certificate" "There is no such certificate" "Không có chứng nhận này";
     /// The route exists, the method does not.
-    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method";
+    METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.
-    BODY_TOO_SLOW = 408 "body_too_slow" "The body did not arrive in time";
+    BODY_TOO_SLOW = 408 "body_too_slow" "The body did not arrive in time" "Nội dung không đến kịp thời gian";
     /// The certificate was revoked; its picture is no longer handed out.
-    CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked";
+    CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked" "Chứng nhận này đã bị thu hồi";
     /// The body is longer than this route takes.
-    BODY_TOO_LARGE = 413 "body_too_large" "The body is too large";
+    BODY_TOO_LARGE = 413 "body_too_large" "The body is too large" "Nội dung quá lớn";
     /// The body's media type, charset or content coding is not one of this route's.
-    UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type" "This route does not take this kind of body";
+    UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type" "This route does not take this kind of body" "Không nhận loại nội dung này";
     /// The same `Idempotency-Key` came with another body.
-    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another body";
+    IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another body" "Idempotency-Key này đã dùng cho nội dung khác";
     /// Something is asked for that cannot be made.
-    UNPROCESSABLE = 422 "unprocessable" "This cannot be done as it stands";
+    UNPROCESSABLE = 422 "unprocessable" "This cannot be done as it stands" "Không thể thực hiện yêu cầu này";
     /// Something broke on our side.
-    INTERNAL = 500 "internal" "Something went wrong on our side";
+    INTERNAL = 500 "internal" "Something went wrong on our side" "Hệ thống gặp lỗi";
     /// A thing we need, such as the database, cannot be had right now.
-    UNAVAILABLE = 503 "unavailable" "The service cannot do this right now";
+    UNAVAILABLE = 503 "unavailable" "The service cannot do this right now" "Hệ thống tạm thời chưa phục vụ được";
     /// More requests than we can work on at once.
-    OVERLOADED = 503 "overloaded" "The service is busy";
+    OVERLOADED = 503 "overloaded" "The service is busy" "Hệ thống đang bận";
     /// `/readyz` names what is missing.
-    NOT_READY = 503 "not_ready" "The service is not ready";
+    NOT_READY = 503 "not_ready" "The service is not ready" "Hệ thống chưa sẵn sàng";
 }
 
 /// The document itself. Source: RFC 9457 §3.
@@ -117,12 +122,19 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem of this kind without more to say.
     pub fn new(kind: Kind) -> Problem {
-        Problem { kind, detail: Cow::Borrowed(""), field: None, cause: None, public: false }
+        Problem { kind, detail: Cow::Borrowed(""), detail_vi: None, field: None, cause: None, public: false }
     }
 
     /// The same with a sentence on what is wrong with this request.
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Problem {
         self.detail = detail.into();
+        self
+    }
+
+    /// The same with a sentence in both languages.
+    pub fn said(mut self, said: Said) -> Problem {
+        self.detail = Cow::Borrowed(said.en);
+        self.detail_vi = Some(said.vi);
         self
     }
 
@@ -159,9 +171,12 @@ impl Problem {
         self.kind.code
     }
 
-    /// What is wrong with this request, for people; empty when the title says it all.
-    pub fn said(&self) -> &str {
-        &self.detail
+    /// What is wrong with this request, for people who read `language`; empty when the title says it all.
+    pub fn told(&self, language: Language) -> &str {
+        match (language, self.detail_vi) {
+            (Language::Vietnamese, Some(vi)) => vi,
+            _ => &self.detail,
+        }
     }
 
     /// Which member, parameter or header is meant.
@@ -174,14 +189,14 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    /// The JSON text of the document.
-    pub fn document(&self) -> String {
+    /// The JSON text of the document for people who read `language`.
+    pub fn document(&self, language: Language) -> String {
         let document = ProblemDocument {
             kind: format!("urn:thexanh:problem:{}", self.kind.code),
-            title: self.kind.title,
+            title: self.kind.title.text(language),
             status: self.kind.status,
             code: self.kind.code,
-            detail: &self.detail,
+            detail: self.told(language),
             field: self.field.as_deref(),
         };
         serde_json::to_string(&document).unwrap_or_else(|_| "{}".to_owned())
@@ -190,7 +205,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.title)
+        f.write_str(self.kind.title.en)
     }
 }
 
@@ -220,8 +235,23 @@ impl actix_web::ResponseError for Problem {
             }
             _ => {}
         }
-        response.content_type(PROBLEM_JSON).body(self.document())
+        response.content_type(PROBLEM_JSON).body(self.document(LANGUAGE.get()))
     }
+}
+
+thread_local! {
+    /// What the one reads whose request this worker is at: a problem is worded where no request is at hand.
+    static LANGUAGE: Cell<Language> = const { Cell::new(Language::English) };
+}
+
+/// Problems that arise on this thread are worded in `language` from now on. The envelope says it whenever it turns to a request.
+pub(super) fn speak(language: Language) {
+    LANGUAGE.set(language);
+}
+
+/// What the one reads whose request this worker is at.
+pub(super) fn spoken() -> Language {
+    LANGUAGE.get()
 }
 
 /// The media type of every problem document.
@@ -282,7 +312,7 @@ mod tests {
     #[test]
     fn a_cause_stays_out_of_the_answer() {
         let problem = Problem::internal("password hush refused");
-        assert!(!problem.document().contains("hush"));
+        assert!(!problem.document(Language::English).contains("hush"));
         assert_eq!(problem.cause(), Some("password hush refused"));
     }
 
@@ -304,9 +334,13 @@ mod tests {
         ] {
             let problem = Problem::from(serde_json::from_str::<Row>(text).expect_err(text));
             assert_eq!(problem.code(), code, "{text}");
-            assert!(!problem.document().contains("Nguyen"));
+            assert!(!problem.document(Language::English).contains("Nguyen"));
         }
         let missing = Problem::from(serde_json::from_str::<Row>("{}").expect_err("empty"));
-        assert!(missing.document().contains("the member record_no is missing"), "{}", missing.document());
+        assert!(
+            missing.document(Language::English).contains("the member record_no is missing"),
+            "{}",
+            missing.document(Language::English)
+        );
     }
 }

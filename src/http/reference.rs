@@ -1,13 +1,14 @@
-//! `GET /v1/reference/..`: provinces, facilities and products, as they are named in every other request and answer.
+//! `GET /v1/reference/..`: provinces, districts, communes, facilities and products, as they are named in every other request and answer.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::problem::{Problem, ProblemDocument};
+use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;
 use crate::app::App;
 use crate::policy;
+use crate::registration::reference::{self, Unit, Ward};
 
 const CACHE: &str = "public, max-age=300";
 
@@ -20,6 +21,47 @@ pub struct ProvinceDocument {
     /// Its name.
     #[schema(example = "Thành phố Hồ Chí Minh")]
     name: String,
+}
+
+/// A district of a province.
+#[derive(Serialize, ToSchema)]
+pub struct DistrictDocument {
+    /// The General Statistics Office's code, three digits.
+    #[schema(value_type = String, example = "001")]
+    code: &'static str,
+    /// Its name.
+    #[schema(value_type = String, example = "Quận Ba Đình")]
+    name: &'static str,
+}
+
+/// A commune, with what it is part of.
+#[derive(Serialize, ToSchema)]
+pub struct WardDocument {
+    /// The General Statistics Office's code, five digits.
+    #[schema(value_type = String, example = "00001")]
+    code: &'static str,
+    /// Its name.
+    #[schema(value_type = String, example = "Phường Phúc Xá")]
+    name: &'static str,
+    /// Its district.
+    district: DistrictDocument,
+    /// Its province.
+    province: ProvinceDocument,
+}
+
+impl DistrictDocument {
+    fn of(unit: &Unit) -> DistrictDocument {
+        DistrictDocument { code: unit.code, name: unit.name }
+    }
+}
+
+impl WardDocument {
+    /// `ward` as it is answered.
+    pub fn of(ward: &Ward) -> WardDocument {
+        let province = ProvinceDocument { code: ward.province.code.to_owned(), name: ward.province.name.to_owned() };
+        let district = DistrictDocument::of(&ward.district);
+        WardDocument { code: ward.unit.code, name: ward.unit.name, district, province }
+    }
 }
 
 /// A vaccination site.
@@ -68,6 +110,74 @@ pub struct ProductDocument {
 pub async fn get_provinces(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let rows = app.store().provinces().await?;
     answer(&request, rows.into_iter().map(|row| ProvinceDocument { code: row.code, name: row.name }).collect())
+}
+
+/// Whose districts are asked for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DistrictQuery {
+    /// The province's code.
+    #[param(example = "01")]
+    province: String,
+}
+
+/// The districts of a province.
+#[utoipa::path(
+    get, path = "/v1/reference/districts", tag = "reference", params(DistrictQuery),
+    responses(
+        (status = 200, description = "All of them, by code; none if there is no such province", body = [DistrictDocument]),
+        (status = 304, description = "The caller has them"),
+        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_districts(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let query: DistrictQuery = query(&request, "expected ?province= and a province's code")?;
+    let districts = reference::parts_of(&query.province).filter(|unit| unit.code.len() == 3);
+    answer(&request, districts.map(DistrictDocument::of).collect())
+}
+
+/// Which communes are asked for: one of the two.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WardQuery {
+    /// The district's code.
+    #[param(example = "001")]
+    district: Option<String>,
+    /// Part of a commune's name, with marks or without.
+    #[param(example = "phuc xa")]
+    q: Option<String>,
+}
+
+/// How many communes are given to one who types a name.
+const MAX_WARDS_NAMED: usize = 20;
+
+/// The communes of a district, or those that a name may mean.
+#[utoipa::path(
+    get, path = "/v1/reference/wards", tag = "reference", params(WardQuery),
+    responses(
+        (status = 200, description = "All of the district's by code, or the likeliest 20", body = [WardDocument]),
+        (status = 304, description = "The caller has them"),
+        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_wards(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    const EXPECTED: &str = "expected ?district= and a district's code, or ?q= and part of a commune's name";
+    let wards = match query(&request, EXPECTED)? {
+        WardQuery { district: Some(district), q: None } => {
+            reference::parts_of(&district).filter_map(|unit| reference::ward(unit.code)).collect()
+        }
+        WardQuery { district: None, q: Some(text) } => reference::wards_named(&text, MAX_WARDS_NAMED),
+        _ => return Err(Problem::new(Kind::BAD_PARAMETER).detail(EXPECTED)),
+    };
+    answer(&request, wards.iter().map(WardDocument::of).collect())
+}
+
+/// The parameters of `request`. Errors: [`Kind::BAD_PARAMETER`], which says `expected`.
+fn query<T: serde::de::DeserializeOwned>(request: &HttpRequest, expected: &'static str) -> Result<T, Problem> {
+    let query = web::Query::<T>::from_query(request.query_string());
+    query.map(web::Query::into_inner).map_err(|_| Problem::new(Kind::BAD_PARAMETER).detail(expected))
 }
 
 /// The vaccination sites.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificate::{BirthDate, UnixSeconds};
+use crate::language::Said;
 use crate::name::{NameError, PersonName};
 use crate::policy::{self, ProductRow};
 
@@ -53,14 +54,14 @@ pub struct PersonRecord {
 
 /// Which field is refused, and why. What it held is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {reason}")]
+#[error("{field}: {}", reason.en)]
 pub struct InvalidField {
     /// The field's path in the request, such as `person.name`.
     pub field: &'static str,
     /// The stable word.
     pub code: &'static str,
     /// One sentence for people.
-    pub reason: &'static str,
+    pub reason: Said,
 }
 
 /// A dose whose every field was checked.
@@ -95,7 +96,7 @@ impl CheckedDose {
 }
 
 /// Nothing is in the future before it is tomorrow in Viet Nam: clocks of facilities differ by minutes and hours.
-const IN_THE_FUTURE: &str = "it lies in the future";
+const IN_THE_FUTURE: (&str, &str) = ("it lies in the future", "ngày này còn ở tương lai");
 
 impl DoseRecord {
     /// The dose with every field checked against its form and against the others at `now`.
@@ -103,37 +104,60 @@ impl DoseRecord {
         let today = now.vietnamese_date();
         let person = self.person;
         let name = PersonName::parse(&person.name).map_err(|error| {
-            let reason = match error {
-                NameError::Empty => "a name is needed",
-                NameError::TooLong => "it is longer than a certificate can carry",
-                NameError::NotAName => "it holds what is no part of a name",
-                NameError::LostLetter => "a letter of it cannot be written in A to Z; see ICAO 9303",
+            let (en, vi) = match error {
+                NameError::Empty => ("a name is needed", "cần có họ tên"),
+                NameError::TooLong => ("it is longer than a certificate can carry", "dài hơn mức chứng nhận ghi được"),
+                NameError::NotAName => ("it holds what is no part of a name", "có ký tự không thuộc về tên người"),
+                NameError::LostLetter => (
+                    "a letter of it cannot be written in A to Z; see ICAO 9303",
+                    "có chữ không viết được bằng A đến Z; xem ICAO 9303",
+                ),
             };
-            refuse("person.name", error.code(), reason)
+            refuse("person.name", error.code(), en, vi)
         })?;
         let birth: BirthDate = person.birth.parse().map_err(|_| {
-            refuse("person.birth", "date_invalid", "expected YYYY-MM-DD, YYYY-MM or YYYY, a day of the calendar")
+            refuse(
+                "person.birth",
+                "date_invalid",
+                "expected YYYY-MM-DD, YYYY-MM or YYYY, a day of the calendar",
+                "cần YYYY-MM-DD, YYYY-MM hoặc YYYY, một ngày có thật",
+            )
         })?;
-        let born = birth.earliest().ok_or(refuse("person.birth", "date_missing", "at least the year is needed"))?;
+        let born = birth.earliest().ok_or(refuse(
+            "person.birth",
+            "date_missing",
+            "at least the year is needed",
+            "cần ít nhất năm sinh",
+        ))?;
         let product = policy::product_by_code(&self.product).ok_or(refuse(
             "product",
             "product_unknown",
             "see /v1/reference/products for the codes",
+            "xem mã vắc xin ở /v1/reference/products",
         ))?;
         let given_at = instant(&self.given_at).ok_or(refuse(
             "given_at",
             "instant_invalid",
             "expected an instant such as 2021-08-01T02:15:00Z",
+            "cần thời điểm như 2021-08-01T02:15:00Z",
         ))?;
         let given_on = given_at.vietnamese_date();
         let number = u8::try_from(self.number).ok().filter(|number| (1..=9).contains(number));
         match () {
-            () if born > today => Err(refuse("person.birth", "date_in_the_future", IN_THE_FUTURE)),
-            () if given_on > today => Err(refuse("given_at", "date_in_the_future", IN_THE_FUTURE)),
-            () if given_on < product.exists_since => {
-                Err(refuse("given_at", "date_before_product", "the product did not exist yet"))
-            }
-            () if given_on < born => Err(refuse("given_at", "date_before_birth", "the person was not born yet")),
+            () if born > today => Err(refuse("person.birth", "date_in_the_future", IN_THE_FUTURE.0, IN_THE_FUTURE.1)),
+            () if given_on > today => Err(refuse("given_at", "date_in_the_future", IN_THE_FUTURE.0, IN_THE_FUTURE.1)),
+            () if given_on < product.exists_since => Err(refuse(
+                "given_at",
+                "date_before_product",
+                "the product did not exist yet",
+                "khi đó vắc xin này chưa có",
+            )),
+            () if given_on < born => Err(refuse(
+                "given_at",
+                "date_before_birth",
+                "the person was not born yet",
+                "khi đó người này chưa sinh ra",
+            )),
             () => Ok(()),
         }?;
         Ok(CheckedDose {
@@ -141,43 +165,54 @@ impl DoseRecord {
                 "record_no",
                 "text_invalid",
                 "expected 1 to 64 characters without control characters",
+                "cần 1 đến 64 ký tự, không có ký tự điều khiển",
             ))?,
             name,
             birth,
-            sex: optional(person.sex, |sex| matches!(&*sex, "female" | "male" | "other").then_some(sex))
-                .ok_or(refuse("person.sex", "word_unknown", "expected female, male or other"))?,
+            sex: optional(person.sex, |sex| matches!(&*sex, "female" | "male" | "other").then_some(sex)).ok_or(
+                refuse("person.sex", "word_unknown", "expected female, male or other", "cần female, male hoặc other"),
+            )?,
             phone: optional(person.phone, |phone| normalize_phone(&phone)).ok_or(refuse(
                 "person.phone",
                 "phone_invalid",
                 "expected a Vietnamese phone number",
+                "cần số điện thoại Việt Nam",
             ))?,
             identity: optional(person.identity, |identity| normalize_identity(&identity)).ok_or(refuse(
                 "person.identity",
                 "identity_invalid",
                 "expected nine or twelve digits",
+                "cần chín hoặc mười hai chữ số",
             ))?,
             ward: optional(person.ward, |ward| digits(&ward, 5)).ok_or(refuse(
                 "person.ward",
                 "ward_invalid",
                 "expected the five digits of a commune's code",
+                "cần mã xã, phường gồm năm chữ số",
             ))?,
             product,
             lot: bounded(self.lot, 40).ok_or(refuse(
                 "lot",
                 "text_invalid",
                 "expected 1 to 40 characters without control characters",
+                "cần 1 đến 40 ký tự, không có ký tự điều khiển",
             ))?,
             lot_expires_on: optional(self.lot_expires_on, |day| Some(day).filter(|day| day.len() == 10)?.parse().ok())
-                .ok_or(refuse("lot_expires_on", "date_invalid", "expected YYYY-MM-DD, a day of the calendar"))?,
+                .ok_or(refuse(
+                    "lot_expires_on",
+                    "date_invalid",
+                    "expected YYYY-MM-DD, a day of the calendar",
+                    "cần YYYY-MM-DD, một ngày có thật",
+                ))?,
             given_at,
             given_on,
-            number: number.ok_or(refuse("number", "number_invalid", "expected 1 to 9"))?,
+            number: number.ok_or(refuse("number", "number_invalid", "expected 1 to 9", "cần 1 đến 9"))?,
         })
     }
 }
 
-fn refuse(field: &'static str, code: &'static str, reason: &'static str) -> InvalidField {
-    InvalidField { field, code, reason }
+pub(super) fn refuse(field: &'static str, code: &'static str, en: &'static str, vi: &'static str) -> InvalidField {
+    InvalidField { field, code, reason: Said { en, vi } }
 }
 
 /// `Some(None)` for an absent field, `Some(Some(..))` for a good one, `None` for a bad one.

@@ -10,8 +10,9 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// The first version of the schema, as text: what the tests read beside what the database says.
-pub const SCHEMA: &str = include_str!("../../migrations/V1__first.sql");
+/// The schema as text: what the tests read beside what the database says.
+pub const SCHEMA: &str =
+    concat!(include_str!("../../migrations/V1__first.sql"), include_str!("../../migrations/V2__registration.sql"));
 
 const LEASE: &str = "migrate";
 const TERM: Duration = Duration::from_secs(60);

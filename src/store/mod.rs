@@ -1,5 +1,6 @@
 //! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
 
+mod audit;
 mod batch;
 mod certificates;
 mod doses;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::error::SqlState;
 
+pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
 pub use certificates::{CertificateDetail, CertificateRow};
 pub use doses::{DoseRow, KnownRecord, RecordRow};

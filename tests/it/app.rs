@@ -14,6 +14,8 @@ use thexanh::http::{ServeError, Serving, Shared, serve};
 use thexanh::keyring::Keyring;
 use thexanh::store::{Facility, Province};
 
+use uuid::Uuid;
+
 use crate::client::{Answer, Connection};
 use crate::harness::TestSchema;
 
@@ -88,8 +90,13 @@ impl TestApp {
         self.bearer_of(role, "79001", "79")
     }
 
-    /// A token's header for this facility, and this province.
+    /// A token's header for this facility, and this province; a citizen's is for the account of the facility's number.
     pub fn bearer_of(&self, role: Role, facility: &str, province: &str) -> String {
+        if role == Role::Citizen {
+            let account = Uuid::from_u128(facility.parse().expect("a number"));
+            let until = UnixSeconds(self.clock.now().0 + 3600);
+            return format!("Bearer {}", self.tokens.mint_session(account, until));
+        }
         let grant = Grant {
             role,
             subject: "tester".to_owned(),

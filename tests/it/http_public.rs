@@ -5,7 +5,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use coset::CborSerializable as _;
 use serde_json::{Value, json};
 use thexanh::certificate::UnixSeconds;
-use thexanh::http::access::{ROUTES, Who};
+use thexanh::http::access::{ROUTES, Role, Who};
 use thexanh::http::problem::Kind;
 use thexanh::keys::{Algorithm, PublicKey};
 
@@ -217,4 +217,48 @@ async fn the_documents_pages_come_from_the_binary() {
     assert!(app.get("/docs/swagger-initializer.js").await.text().contains("/openapi.json"));
     assert_eq!(app.get("/docs/swagger-ui.css").await.status, 200);
     app.get("/docs/nothing.js").await.problem(404, "unknown_route");
+}
+
+#[tokio::test]
+async fn districts_and_communes_are_found_by_code_and_by_typing() {
+    let app = TestApp::start().await;
+    let names = |answer: &Answer| -> Vec<String> {
+        let rows = answer.json();
+        let rows = rows.as_array().expect("a list").clone();
+        rows.iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let districts = app.get("/v1/reference/districts?province=01").await;
+    assert_eq!((districts.status, names(&districts).len()), (200, 30));
+    assert!(names(&districts).contains(&"Quận Ba Đình".to_owned()));
+    let wards = app.get("/v1/reference/wards?district=001").await;
+    assert_eq!(names(&wards).first().map(String::as_str), Some("Phường Phúc Xá"));
+    let typed = app.get("/v1/reference/wards?q=phuc%20xa").await.json();
+    assert_eq!(typed[0]["code"], "00001");
+    assert_eq!((&typed[0]["district"]["code"], &typed[0]["province"]["code"]), (&"001".into(), &"01".into()));
+    for path in ["districts", "wards", "wards?q=a&district=001", "wards?x=1"] {
+        app.get(&format!("/v1/reference/{path}")).await.problem(400, "bad_parameter");
+    }
+}
+
+#[tokio::test]
+async fn problems_are_worded_in_the_language_that_is_asked_for() {
+    let app = TestApp::start().await;
+    let mut dose = crate::app::dose("R-1", 1);
+    dose["person"]["birth"] = "1983-02-30".into();
+    let bearer = app.bearer(Role::Facility);
+    let ask = async |language: &str, media: &str| {
+        let headers = [("content-type", media), ("authorization", &*bearer), ("accept-language", language)];
+        app.request("POST", "/v1/doses", &headers, dose.to_string().as_bytes()).await
+    };
+    let english = ask("en", "application/json").await;
+    assert_eq!(english.json()["title"], "This dose cannot be certified");
+    let vietnamese = ask("vi-VN, en;q=0.5", "application/json").await;
+    let problem = vietnamese.problem(422, "date_invalid");
+    assert_eq!(problem["title"], "Không thể cấp chứng nhận cho mũi tiêm này");
+    assert_eq!(
+        (&problem["field"], &problem["detail"]),
+        (&"person.birth".into(), &"cần YYYY-MM-DD, YYYY-MM hoặc YYYY, một ngày có thật".into())
+    );
+    let row = ask("vi", "application/x-ndjson").await.json();
+    assert_eq!(row["detail"], problem["detail"]);
 }

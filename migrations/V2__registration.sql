@@ -1,0 +1,248 @@
+-- Registrations, their accounts, what facilities do with them, and what people say about their records. Rules as in V1.
+
+-- Who read or changed what of whose, and why: appended to, never changed. The bucket, a day and a hex digit, spreads a day.
+CREATE TABLE audit (
+    bucket text NOT NULL,
+    at timestamptz NOT NULL,
+    audit_id uuid NOT NULL,
+    role text NOT NULL,
+    subject text NOT NULL,
+    place text NOT NULL,         -- the facility's or the province's code, or ''
+    action text NOT NULL,
+    about uuid,                  -- the person, if it is about one
+    why text NOT NULL,
+    PRIMARY KEY (bucket, at, audit_id)
+);
+
+-- A citizen's account: whoever answers to a phone number.
+CREATE TABLE account (
+    account_id uuid PRIMARY KEY,
+    phone bytea NOT NULL,        -- AES-256-GCM
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE account_by_phone (
+    phone_hash bytea PRIMARY KEY,
+    account_id uuid NOT NULL
+);
+
+-- Whose records an account may see: itself and family.
+CREATE TABLE account_member (
+    account_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    PRIMARY KEY (account_id, person_id)
+);
+
+-- A one-time code that was sent.
+CREATE TABLE challenge (
+    challenge_id uuid PRIMARY KEY,
+    phone_hash bytea NOT NULL,
+    phone bytea NOT NULL,        -- AES-256-GCM
+    code_hash bytea NOT NULL,    -- HMAC of the challenge's id and the code
+    expires_at timestamptz NOT NULL,
+    tries_left bigint NOT NULL,
+    used_at timestamptz
+);
+
+-- What was sent to a number on a day, and how often codes were tried.
+CREATE TABLE phone_day (
+    phone_hash bytea NOT NULL,
+    on_day date NOT NULL,
+    sent bigint NOT NULL,
+    tries bigint NOT NULL,
+    sent_at timestamptz,
+    PRIMARY KEY (phone_hash, on_day)
+);
+
+-- How often an account tried to claim a record on a day.
+CREATE TABLE claim_day (
+    account_id uuid NOT NULL,
+    on_day date NOT NULL,
+    tries bigint NOT NULL,
+    PRIMARY KEY (account_id, on_day)
+);
+
+-- A person's wish to be vaccinated; the person's data stand in person.
+CREATE TABLE registration (
+    person_id uuid PRIMARY KEY REFERENCES person (person_id),
+    account_id uuid NOT NULL,    -- who registered them
+    district_code text NOT NULL, -- the key of registration_by_district, with priority
+    priority bigint NOT NULL,
+    address text NOT NULL,
+    occupation text NOT NULL,
+    declaration jsonb NOT NULL,  -- version, answers
+    declared_at timestamptz NOT NULL,
+    consent jsonb NOT NULL,      -- version of the text, instant, who gave it
+    guardian jsonb,
+    status text NOT NULL,
+    contact jsonb,               -- the last contact: by, at, outcome, note
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+
+-- Registrations as facilities and provinces list them: a district's, priority groups first.
+CREATE TABLE registration_by_district (
+    district_code text NOT NULL,
+    priority bigint NOT NULL,
+    person_id uuid NOT NULL,
+    ward_code text NOT NULL,
+    status text NOT NULL,
+    PRIMARY KEY (district_code, priority, person_id)
+);
+
+-- A vaccination session: a facility, a day, so many places.
+CREATE TABLE session (
+    facility_code text NOT NULL,
+    session_id uuid NOT NULL,
+    on_day date NOT NULL,
+    begins text NOT NULL,        -- HH:MM
+    ends text NOT NULL,
+    product text,
+    capacity bigint NOT NULL,
+    placed bigint NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (facility_code, session_id)
+);
+
+CREATE INDEX session_by_day ON session (facility_code, on_day);
+
+-- Who is placed in a session; and, by person, where.
+CREATE TABLE session_place (
+    session_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    placed_at timestamptz NOT NULL,
+    placed_by text NOT NULL,
+    PRIMARY KEY (session_id, person_id)
+);
+
+CREATE TABLE person_session (
+    person_id uuid NOT NULL REFERENCES person (person_id),
+    session_id uuid NOT NULL,
+    facility_code text NOT NULL,
+    PRIMARY KEY (person_id, session_id)
+);
+
+-- A dose amended or voided: what it was before, and who did it. One that needs a second person waits for them.
+ALTER TABLE dose ADD COLUMN voided_at timestamptz;
+
+CREATE TABLE dose_change (
+    person_id uuid NOT NULL,
+    change_id uuid NOT NULL,
+    dose_id uuid NOT NULL,
+    change jsonb NOT NULL,       -- the members that change, or {"void": true}
+    before jsonb NOT NULL,
+    why text NOT NULL,
+    made_by text NOT NULL,
+    made_at timestamptz NOT NULL,
+    checked_by text,
+    applied_at timestamptz,
+    refused_at timestamptz,
+    PRIMARY KEY (person_id, change_id),
+    FOREIGN KEY (person_id, dose_id) REFERENCES dose (person_id, dose_id)
+);
+
+-- What somebody says is missing or wrong, or a dose that cannot be matched; answered by a facility before its deadline.
+CREATE TABLE correction (
+    person_id uuid NOT NULL REFERENCES person (person_id),
+    correction_id uuid NOT NULL,
+    kind text NOT NULL,          -- missing_dose, wrong_data, unclear_person
+    facility_code text NOT NULL, -- who is to answer
+    status text NOT NULL,        -- open, overdue, accepted, rejected
+    claim jsonb NOT NULL,        -- what should be so, with the candidates of an unclear person
+    said text NOT NULL,
+    attachment_id uuid,
+    steps jsonb NOT NULL,        -- each: at, by, role, what, note
+    version bigint NOT NULL,     -- raised by every step: two who answer at once do not both
+    made_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    PRIMARY KEY (person_id, correction_id)
+);
+
+-- The open ones of a facility, by deadline.
+CREATE TABLE correction_by_facility (
+    facility_code text NOT NULL,
+    due_at timestamptz NOT NULL,
+    correction_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    PRIMARY KEY (facility_code, due_at, correction_id)
+);
+
+CREATE TABLE attachment (
+    person_id uuid NOT NULL,
+    attachment_id uuid NOT NULL,
+    media text NOT NULL,
+    content bytea NOT NULL,      -- AES-256-GCM
+    made_at timestamptz NOT NULL,
+    PRIMARY KEY (person_id, attachment_id)
+);
+
+-- What a person felt after a dose.
+CREATE TABLE reaction (
+    person_id uuid NOT NULL,
+    reaction_id uuid NOT NULL,
+    dose_id uuid NOT NULL,
+    symptoms jsonb NOT NULL,
+    severity text NOT NULL,
+    onset_at timestamptz NOT NULL,
+    note text NOT NULL,
+    made_by text NOT NULL,
+    made_at timestamptz NOT NULL,
+    PRIMARY KEY (person_id, reaction_id),
+    FOREIGN KEY (person_id, dose_id) REFERENCES dose (person_id, dose_id)
+);
+
+-- The response centre's cases. The bucket, a hex digit of the id, spreads them.
+CREATE TABLE ticket (
+    bucket text NOT NULL,
+    ticket_id uuid NOT NULL,
+    kind text NOT NULL,          -- overdue_correction, severe_reaction, call
+    status text NOT NULL,        -- open, assigned, closed
+    province_code text NOT NULL,
+    about uuid,                  -- the person, if it is about one
+    subject_id uuid,             -- the correction or reaction
+    assigned_to text,
+    said text NOT NULL,
+    steps jsonb NOT NULL,
+    version bigint NOT NULL,
+    made_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    PRIMARY KEY (bucket, ticket_id)
+);
+
+-- A backlog file under way: where it stands, and what came of its rows.
+CREATE TABLE import (
+    import_id uuid PRIMARY KEY,
+    facility_code text NOT NULL, -- whose doses, where the file does not say
+    province_code text NOT NULL,
+    made_by text NOT NULL,
+    file_hash bytea NOT NULL,    -- SHA-256 of the whole file: the same file goes on where it stopped
+    format jsonb NOT NULL,       -- as it was recognised: encoding, delimiter, columns
+    status text NOT NULL,        -- running, done, failed, interrupted
+    rows_total bigint NOT NULL,
+    rows_done bigint NOT NULL,   -- committed: where to go on
+    new_doses bigint NOT NULL,
+    known_doses bigint NOT NULL,
+    queued bigint NOT NULL,
+    rejected bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    ended_at timestamptz
+);
+
+CREATE TABLE import_by_file (
+    file_hash bytea NOT NULL,
+    facility_code text NOT NULL,
+    import_id uuid NOT NULL,
+    PRIMARY KEY (file_hash, facility_code)
+);
+
+-- Rows that were not taken, to be repaired and sent again.
+CREATE TABLE import_reject (
+    import_id uuid NOT NULL,
+    row_no bigint NOT NULL,      -- the line in the file
+    errors jsonb NOT NULL,       -- column and code of each
+    cells bytea NOT NULL,        -- the row as it was, AES-256-GCM
+    PRIMARY KEY (import_id, row_no)
+);
