@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::Offset;
 
 /// An instant in whole seconds since 1970-01-01T00:00:00Z; negative before. Source: RFC 8392 §2 (NumericDate).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -22,9 +24,9 @@ impl UnixSeconds {
 
 /// The date that lies `day` days after 1970-01-01, held to jiff's range of years (-9999 ..= 9999).
 pub fn date_from_day(day: i64) -> Date {
-    let span = jiff::Span::new().try_days(day);
-    match span.and_then(|span| EPOCH.checked_add(span)) {
-        Ok(date) => date,
+    // By way of an instant, which jiff turns into a date several times as fast as it adds a span.
+    match Timestamp::from_second(day.saturating_mul(86_400)) {
+        Ok(midnight) => Offset::UTC.to_datetime(midnight).date(),
         Err(_) if day < 0 => Date::MIN,
         Err(_) => Date::MAX,
     }
@@ -415,7 +417,9 @@ mod tests {
 
     #[test]
     fn days_and_dates_convert_both_ways() {
-        for (day, text) in [(0, "1970-01-01"), (-1, "1969-12-31"), (18_840, "2021-08-01"), (5_030, "1983-10-10")] {
+        let days = [(0, "1970-01-01"), (-1, "1969-12-31"), (18_840, "2021-08-01"), (5_030, "1983-10-10")];
+        let ends = [(-719_162, "0001-01-01"), (2_932_895, "9999-12-30"), (2_932_896, "9999-12-31")];
+        for (day, text) in days.into_iter().chain(ends) {
             assert_eq!(date_from_day(day).to_string(), text);
             assert_eq!(day_from_date(text.parse().expect("a date")), day);
         }

@@ -96,7 +96,8 @@ impl<'a> Reader<'a> {
             Item::Map(len) => {
                 let mut keys = Keys::default();
                 for _ in 0..len {
-                    keys.add(self.skip_within(depth)?)?;
+                    let mut key = Reader::new(self.skip_within(depth)?);
+                    keys.next(&mut key)?;
                     self.skip_within(depth)?;
                 }
             }
@@ -108,19 +109,23 @@ impl<'a> Reader<'a> {
         start.get(..start.len() - self.bytes.len()).ok_or(CodecError::Cbor)
     }
 
-    /// The next item if it is a map: calls `entry` with each key's reader; `entry` reads the key's value from the second.
+    /// The next item if it is a map: calls `entry` with each key and its value.
     ///
-    /// Keys that stand twice are refused, whatever `entry` does with them. What `entry` does not read is passed over.
+    /// Keys that stand twice are refused, whatever `entry` does with them. What `entry` does not take is passed over.
+    #[inline]
     pub fn map(
         &mut self,
-        mut entry: impl FnMut(Item<'a>, &mut Reader<'a>) -> Result<(), CodecError>,
+        mut entry: impl FnMut(Item<'a>, Value<'_, 'a>) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
         let Item::Map(len) = self.item()? else { return Err(CodecError::Cbor) };
         let mut keys = Keys::default();
         for _ in 0..len {
-            let key = keys.add(self.skip_within(MAX_DEPTH)?)?;
-            let mut value = Reader::new(self.skip_within(MAX_DEPTH)?);
-            entry(key, &mut value)?;
+            let key = keys.next(self)?;
+            let unread = self.bytes.len();
+            entry(key, Value(self))?;
+            if self.bytes.len() == unread {
+                self.skip()?;
+            }
         }
         Ok(())
     }
@@ -170,6 +175,36 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The value of a map's entry: taken once and whole, so that the next key is found behind it.
+pub struct Value<'r, 'a>(&'r mut Reader<'a>);
+
+impl<'a> Value<'_, 'a> {
+    /// The value if it is no array, map or tag; [`Item::Other`] for one of those.
+    #[inline]
+    pub fn scalar(self) -> Result<Item<'a>, CodecError> {
+        let begin = *self.0;
+        match self.0.item()? {
+            Item::Array(_) | Item::Map(_) | Item::Tag(_) => {
+                *self.0 = begin;
+                self.0.skip()?;
+                Ok(Item::Other)
+            }
+            scalar => Ok(scalar),
+        }
+    }
+
+    /// The value, whatever it is, to be read by itself.
+    pub fn whole(self) -> Result<Reader<'a>, CodecError> {
+        self.0.skip().map(Reader::new)
+    }
+
+    /// As [`Reader::map`], in place.
+    #[inline]
+    pub fn map(self, entry: impl FnMut(Item<'a>, Value<'_, 'a>) -> Result<(), CodecError>) -> Result<(), CodecError> {
+        self.0.map(entry)
+    }
+}
+
 /// The keys of a map seen so far.
 #[derive(Default)]
 struct Keys<'a> {
@@ -182,14 +217,22 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    fn add(&mut self, bytes: &'a [u8]) -> Result<Item<'a>, CodecError> {
-        let key = Reader::new(bytes).item()?;
+    /// The next key of `map`, unless it was there before.
+    #[inline]
+    fn next(&mut self, map: &mut Reader<'a>) -> Result<Item<'a>, CodecError> {
+        let begin = *map;
+        let key = map.item()?;
         if let Item::Int(small @ -24..=23) = key {
             let bit = 1 << (small + 24);
             let seen = self.small & bit != 0;
             self.small |= bit;
             return if seen { Err(CodecError::Cbor) } else { Ok(key) };
         }
+        *map = begin;
+        self.add(map.skip()?, key)
+    }
+
+    fn add(&mut self, bytes: &'a [u8], key: Item<'a>) -> Result<Item<'a>, CodecError> {
         let mut seen = self.few.iter().take(self.len).chain(&self.more);
         if seen.any(|other| *other == bytes || is_the_same(other, &key)) {
             return Err(CodecError::Cbor);

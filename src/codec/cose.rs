@@ -83,7 +83,7 @@ fn parse_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, CodecError> {
     reader.map(|key, value| {
         match key {
             Item::Int(HEADER_ALG) => {
-                header.alg = Some(match value.item()? {
+                header.alg = Some(match value.scalar()? {
                     Item::Int(alg) => Some(alg),
                     _ => None,
                 });
@@ -91,7 +91,7 @@ fn parse_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, CodecError> {
             // Whatever it names, it is nothing that we process (RFC 9052 §3.1).
             Item::Int(HEADER_CRIT) => return Err(CodecError::Cose),
             Item::Int(HEADER_KID) => {
-                let Item::Bytes(kid) = value.item()? else { return Err(CodecError::Cose) };
+                let Item::Bytes(kid) = value.scalar()? else { return Err(CodecError::Cose) };
                 header.kid = Some(kid);
             }
             _ => {}

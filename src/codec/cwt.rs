@@ -5,7 +5,7 @@
 //! ```
 
 use super::CodecError;
-use super::cbor::{Item, Reader};
+use super::cbor::{Item, Reader, Value};
 use crate::certificate::UnixSeconds;
 
 const CLAIM_ISS: i64 = 1;
@@ -53,14 +53,14 @@ fn parse_claims(payload: &[u8]) -> Result<Claims<'_>, CodecError> {
     reader.map(|key, value| {
         match key {
             Item::Int(CLAIM_ISS) => {
-                iss = match value.item()? {
+                iss = match value.scalar()? {
                     Item::Text(text) => Some(text),
                     Item::Null => None,
                     _ => return Err(CodecError::Claims),
                 }
             }
-            Item::Int(CLAIM_EXP) => exp = numeric_date(value)?,
-            Item::Int(CLAIM_IAT) => iat = numeric_date(value)?,
+            Item::Int(CLAIM_EXP) => exp = numeric_date(value.scalar()?)?,
+            Item::Int(CLAIM_IAT) => iat = numeric_date(value.scalar()?)?,
             Item::Int(CLAIM_HCERT) => hcert = parse_hcert(value)?,
             _ => {}
         }
@@ -71,9 +71,9 @@ fn parse_claims(payload: &[u8]) -> Result<Claims<'_>, CodecError> {
 }
 
 /// Seconds, whole or not, within the years that calendars reach (±2^40 s).
-fn numeric_date(value: &mut Reader<'_>) -> Result<Option<UnixSeconds>, CodecError> {
+fn numeric_date(value: Item<'_>) -> Result<Option<UnixSeconds>, CodecError> {
     const LIMIT: i64 = 1 << 40;
-    let seconds = match value.item()? {
+    let seconds = match value {
         Item::Int(seconds) => seconds,
         Item::Float(seconds) if seconds.abs() < LIMIT as f64 => seconds.floor() as i64,
         Item::Null => return Ok(None),
@@ -82,12 +82,12 @@ fn numeric_date(value: &mut Reader<'_>) -> Result<Option<UnixSeconds>, CodecErro
     if seconds.abs() < LIMIT { Ok(Some(UnixSeconds(seconds))) } else { Err(CodecError::Claims) }
 }
 
-fn parse_hcert<'a>(value: &mut Reader<'a>) -> Result<Option<Hcert<'a>>, CodecError> {
+fn parse_hcert<'a>(value: Value<'_, 'a>) -> Result<Option<Hcert<'a>>, CodecError> {
     let mut hcert = None;
     value.map(|key, value| {
         match key {
-            Item::Int(HCERT_DCC) if hcert.is_none() => hcert = Some(Hcert::Dcc(*value)),
-            Item::Int(HCERT_COMPACT) if hcert.is_none() => hcert = Some(Hcert::Compact(*value)),
+            Item::Int(HCERT_DCC) if hcert.is_none() => hcert = Some(Hcert::Dcc(value.whole()?)),
+            Item::Int(HCERT_COMPACT) if hcert.is_none() => hcert = Some(Hcert::Compact(value.whole()?)),
             Item::Int(HCERT_DCC | HCERT_COMPACT) => return Err(CodecError::Claims), // two statements in one
             _ => {}
         }

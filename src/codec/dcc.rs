@@ -44,6 +44,7 @@ pub(super) fn decode(mut reader: Reader<'_>) -> Result<Dcc, CodecError> {
     let (mut version, mut name, mut birth, mut entry) = (None, None, None, None);
     reader.map(|key, value| {
         let Item::Text(key) = key else { return Err(CodecError::Claims) };
+        let value = &mut value.whole()?;
         match key {
             "ver" => version = Some(text(value)?),
             "nam" => name = Some(decode_name(value)?),
@@ -94,7 +95,7 @@ fn decode_name(value: &mut Reader<'_>) -> Result<String, CodecError> {
             Item::Text("gnt") => &mut given_mrz,
             _ => return Ok(()),
         };
-        *field = match value.item()? {
+        *field = match value.scalar()? {
             Item::Text(text) if text.len() <= 4 * crate::name::MAX_NAME_CHARS => {
                 Some(text).filter(|text| !text.is_empty())
             }
@@ -187,6 +188,7 @@ fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(String, Statemen
     let mut entry = Entry::default();
     fields.map(|key, value| {
         let Item::Text(key) = key else { return Err(CodecError::Claims) };
+        let value = &mut value.whole()?;
         match (key, group) {
             ("tg", _) => entry.target = Some(text(value)?),
             ("ci", _) => entry.uvci = Some(text(value)?),
