@@ -5,6 +5,7 @@
 
 // The core: pure. No async, no actix, no postgres, no clock, no environment, no logging.
 pub mod certificate;
+pub mod certlogic;
 pub mod codec;
 pub mod ed25519;
 pub mod issue;

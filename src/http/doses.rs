@@ -295,25 +295,25 @@ fn line(row: &DoseRow) -> Bytes {
 
 impl From<DoseError> for Problem {
     fn from(error: DoseError) -> Problem {
-        let refused = |status, en, vi| Problem::new(Kind { status, code: error.code(), title: Said { en, vi } });
-        const UNCERTIFIABLE: (&str, &str) =
-            ("This dose cannot be certified", "Không thể cấp chứng nhận cho mũi tiêm này");
-        let problem =
-            match &error {
-                DoseError::Invalid(invalid) => refused(422, UNCERTIFIABLE.0, UNCERTIFIABLE.1).said(invalid.reason),
-                DoseError::RecordConflict => refused(409, "This record number is taken", "Số hồ sơ này đã được dùng")
-                    .said(Said {
-                        en: "it was used for another dose", vi: "số này đã dùng cho một mũi tiêm khác"
-                    }),
-                DoseError::Issue(cause @ (IssueError::UnknownProduct | IssueError::Codec(_))) => {
-                    refused(422, UNCERTIFIABLE.0, UNCERTIFIABLE.1).detail(cause.to_string())
-                }
-                DoseError::Issue(cause @ IssueError::KeyAlgorithm) => Problem::internal(cause),
-                DoseError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
-                DoseError::Store(cause) => Problem::from(cause.as_ref()),
-                DoseError::Unreadable => Problem::internal(&error),
-                DoseError::Busy => Problem::new(Kind::OVERLOADED),
-            };
+        let refused = |status, title| Problem::new(Kind { status, code: error.code(), title });
+        const UNCERTIFIABLE: &Said =
+            &Said { en: "This dose cannot be certified", vi: "Không thể cấp chứng nhận cho mũi tiêm này" };
+        const TAKEN: &Said = &Said { en: "This record number is taken", vi: "Số hồ sơ này đã được dùng" };
+        let problem = match &error {
+            DoseError::Invalid(invalid) => refused(422, UNCERTIFIABLE).said(invalid.reason),
+            DoseError::RecordConflict => refused(409, TAKEN)
+                .said(Said {
+                    en: "it was used for another dose", vi: "số này đã dùng cho một mũi tiêm khác"
+                }),
+            DoseError::Issue(cause @ (IssueError::UnknownProduct | IssueError::Codec(_))) => {
+                refused(422, UNCERTIFIABLE).detail(cause.to_string())
+            }
+            DoseError::Issue(cause @ IssueError::KeyAlgorithm) => Problem::internal(cause),
+            DoseError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
+            DoseError::Store(cause) => Problem::from(cause.as_ref()),
+            DoseError::Unreadable => Problem::internal(&error),
+            DoseError::Busy => Problem::new(Kind::OVERLOADED),
+        };
         match error.field() {
             Some(field) => problem.field(field),
             None => problem,

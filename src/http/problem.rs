@@ -22,7 +22,7 @@ pub struct Problem {
     detail_vi: Option<&'static str>,
     field: Option<Cow<'static, str>>,
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
     /// Whether pages of every origin may read it; set where no middleware will.
     public: bool,
 }
@@ -35,14 +35,14 @@ pub struct Kind {
     /// The stable word.
     pub code: &'static str,
     /// The same for every problem of this kind.
-    pub title: Said,
+    pub title: &'static Said,
 }
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $name:ident = $status:literal $code:literal $en:literal $vi:literal;)*) => {
         impl Kind {
             $($(#[doc = $doc])* pub const $name: Kind =
-                Kind { status: $status, code: $code, title: Said { en: $en, vi: $vi } };)*
+                Kind { status: $status, code: $code, title: &Said { en: $en, vi: $vi } };)*
             /// Every kind, by status. A refused dose has further codes of its own, all with status 422.
             pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
         }
@@ -152,7 +152,7 @@ impl Problem {
 
     /// The same with its cause, which goes to the log and nowhere else.
     pub fn because(mut self, cause: impl fmt::Display) -> Problem {
-        self.cause = Some(cause.to_string());
+        self.cause = Some(cause.to_string().into());
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod base45;
 mod cbor;
+mod certlogic;
 mod cose_wg;
 mod dcc_vn;
 mod dgc_testdata;

@@ -1,0 +1,262 @@
+//! What a checked expression says of one certificate's data.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Expression, Node, instant};
+
+/// The data are not what the logic expects: a rule that cannot be asked is not met. Never repeats any of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// An operand of a comparison or a sum is no whole number.
+    #[error("an operand is no whole number")]
+    NotANumber,
+    /// An operand of a comparison of times is no instant.
+    #[error("an operand is no instant")]
+    NotAnInstant,
+    /// A text is no date that the logic can read.
+    #[error("a text is no date")]
+    NotADate,
+    /// What is looked in, or reduced, is no array.
+    #[error("an operand is no array")]
+    NotAnArray,
+    /// What should be a text is none.
+    #[error("an operand is no text")]
+    NotAText,
+    /// A sum, or a date, is further away than can be written.
+    #[error("a result is out of range")]
+    OutOfRange,
+}
+
+/// A value while logic is evaluated: instants are no JSON.
+#[derive(Clone, Debug)]
+enum Datum<'a> {
+    Json(Cow<'a, Value>),
+    Instant(Timestamp),
+}
+
+impl Expression {
+    /// What the expression says of `data`; an instant is given as its RFC 3339 text. Errors: [`EvaluationError`].
+    pub fn evaluate(&self, data: &Value) -> Result<Value, EvaluationError> {
+        Ok(match self.0.evaluate(data)? {
+            Datum::Json(value) => value.into_owned(),
+            Datum::Instant(instant) => instant.to_string().into(),
+        })
+    }
+
+    /// True if the rule is met by `data`. Errors: [`EvaluationError`].
+    pub fn is_met(&self, data: &Value) -> Result<bool, EvaluationError> {
+        Ok(self.0.evaluate(data)?.is_truthy())
+    }
+}
+
+impl Datum<'_> {
+    /// An empty text, array or object, 0, false and null are not. Source: CertLogic, "truthy and falsy".
+    fn is_truthy(&self) -> bool {
+        match self {
+            Datum::Instant(_) => true,
+            Datum::Json(value) => match &**value {
+                Value::Null => false,
+                Value::Bool(truth) => *truth,
+                Value::Number(number) => number.as_f64() != Some(0.0),
+                Value::String(text) => !text.is_empty(),
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(members) => !members.is_empty(),
+            },
+        }
+    }
+
+    fn integer(&self) -> Result<i64, EvaluationError> {
+        match self {
+            Datum::Json(value) => value.as_i64().ok_or(EvaluationError::NotANumber),
+            Datum::Instant(_) => Err(EvaluationError::NotANumber),
+        }
+    }
+
+    fn instant(&self) -> Result<Timestamp, EvaluationError> {
+        match self {
+            Datum::Instant(instant) => Ok(*instant),
+            Datum::Json(_) => Err(EvaluationError::NotAnInstant),
+        }
+    }
+
+    fn text(&self) -> Result<&str, EvaluationError> {
+        match self {
+            Datum::Json(value) => value.as_str().ok_or(EvaluationError::NotAText),
+            Datum::Instant(_) => Err(EvaluationError::NotAText),
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Datum::Json(value) if value.is_null())
+    }
+
+    /// One value, of one type: nothing is converted, and arrays and objects equal nothing.
+    fn equals(&self, other: &Datum<'_>) -> bool {
+        match (self, other) {
+            (Datum::Instant(one), Datum::Instant(other)) => one == other,
+            (Datum::Json(one), Datum::Json(other)) => !one.is_array() && !one.is_object() && one == other,
+            _ => false,
+        }
+    }
+}
+
+fn json<'a>(value: impl Into<Value>) -> Datum<'a> {
+    Datum::Json(Cow::Owned(value.into()))
+}
+
+impl Node {
+    fn evaluate<'a>(&'a self, data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
+        Ok(match self {
+            Node::Literal(value) => Datum::Json(Cow::Borrowed(value)),
+            Node::Array(items) => array(items, data)?,
+            Node::Var(steps) => {
+                steps.iter().try_fold(data, step).map_or(json(Value::Null), |found| Datum::Json(Cow::Borrowed(found)))
+            }
+            Node::If(operands) => {
+                let [condition, then, otherwise] = &**operands;
+                if condition.evaluate(data)?.is_truthy() { then.evaluate(data)? } else { otherwise.evaluate(data)? }
+            }
+            Node::And(operands) => {
+                let mut last = json(true);
+                for operand in operands {
+                    last = operand.evaluate(data)?;
+                    if !last.is_truthy() {
+                        break;
+                    }
+                }
+                last
+            }
+            Node::Not(operand) => json(!operand.evaluate(data)?.is_truthy()),
+            Node::Equal(operands) => {
+                let [one, other] = &**operands;
+                json(one.evaluate(data)?.equals(&other.evaluate(data)?))
+            }
+            Node::In(operands) => {
+                let [wanted, among] = &**operands;
+                let (wanted, among) = (wanted.evaluate(data)?, among.evaluate(data)?);
+                let Datum::Json(among) = &among else { return Err(EvaluationError::NotAnArray) };
+                let items = among.as_array().ok_or(EvaluationError::NotAnArray)?;
+                json(items.iter().any(|item| wanted.equals(&Datum::Json(Cow::Borrowed(item)))))
+            }
+            Node::Plus(operands) => {
+                let [one, other] = &**operands;
+                let (one, other) = (one.evaluate(data)?.integer()?, other.evaluate(data)?.integer()?);
+                json(one.checked_add(other).ok_or(EvaluationError::OutOfRange)?)
+            }
+            Node::Compare(order, operands) => compare(operands, data, Datum::integer, |a, b| order.holds(a, b))?,
+            Node::CompareTimes(order, operands) => compare(operands, data, Datum::instant, |a, b| order.holds(a, b))?,
+            Node::PlusTime(operand, amount, unit) => {
+                let begin = match operand.evaluate(data)? {
+                    Datum::Instant(instant) => instant,
+                    text => instant::read(text.text()?).ok_or(EvaluationError::NotADate)?,
+                };
+                Datum::Instant(instant::plus(begin, *amount, *unit).ok_or(EvaluationError::OutOfRange)?)
+            }
+            Node::Reduce(operands) => reduce(operands, data)?,
+            Node::ExtractFromUvci(operand, index) => {
+                let uvci = operand.evaluate(data)?;
+                if uvci.is_null() { json(Value::Null) } else { json(part_of_uvci(uvci.text()?, *index)) }
+            }
+            Node::DccDateOfBirth(operand) => {
+                let text = operand.evaluate(data)?;
+                Datum::Instant(instant::birth(text.text()?).ok_or(EvaluationError::NotADate)?)
+            }
+        })
+    }
+}
+
+fn array<'a>(items: &'a [Node], data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
+    let value = |item: &'a Node| match item.evaluate(data)? {
+        Datum::Json(value) => Ok(value.into_owned()),
+        Datum::Instant(instant) => Ok(instant.to_string().into()),
+    };
+    Ok(json(items.iter().map(value).collect::<Result<Vec<Value>, _>>()?))
+}
+
+fn step<'v>(value: &'v Value, step: &String) -> Option<&'v Value> {
+    match value {
+        Value::Object(members) => members.get(step),
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// Whether each operand stands to the next as `holds` says.
+fn compare<'a, T: Copy>(
+    operands: &'a [Node],
+    data: &'a Value,
+    read: impl Fn(&Datum<'a>) -> Result<T, EvaluationError>,
+    holds: impl Fn(T, T) -> bool,
+) -> Result<Datum<'a>, EvaluationError> {
+    let values = operands.iter().map(|operand| read(&operand.evaluate(data)?)).collect::<Result<Vec<T>, _>>()?;
+    Ok(json(values.iter().zip(values.iter().skip(1)).all(|(one, next)| holds(*one, *next))))
+}
+
+/// The lambda sees `current`, `accumulator` and, as `data`, what the whole sees.
+fn reduce<'a>(operands: &'a [Node; 3], data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
+    let [operand, lambda, initial] = operands;
+    let owned = |datum: Datum<'_>| match datum {
+        Datum::Json(value) => value.into_owned(),
+        Datum::Instant(instant) => instant.to_string().into(),
+    };
+    let mut accumulator = owned(initial.evaluate(data)?);
+    let items = match operand.evaluate(data)? {
+        Datum::Json(items) if items.is_null() => return Ok(json(accumulator)),
+        Datum::Json(items) => match items.into_owned() {
+            Value::Array(items) => items,
+            _ => return Err(EvaluationError::NotAnArray),
+        },
+        Datum::Instant(_) => return Err(EvaluationError::NotAnArray),
+    };
+    for current in items {
+        let mut inner = Map::new();
+        inner.insert("accumulator".to_owned(), accumulator);
+        inner.insert("current".to_owned(), current);
+        inner.insert("data".to_owned(), data.clone());
+        accumulator = owned(lambda.evaluate(&Value::Object(inner))?);
+    }
+    Ok(json(accumulator))
+}
+
+/// The part of a UVCI between `/`, `#` and `:`, its prefix apart. Source: CertLogic, "extractFromUVCI".
+fn part_of_uvci(uvci: &str, index: i64) -> Option<String> {
+    let rest = uvci.strip_prefix("URN:UVCI:").unwrap_or(uvci);
+    rest.split(['/', '#', ':']).nth(usize::try_from(index).ok()?).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(logic: Value, data: Value) -> Result<Value, EvaluationError> {
+        Expression::parse(&logic).unwrap_or_else(|issues| panic!("{issues:?}")).evaluate(&data)
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_an_error_and_not_a_yes() {
+        let cases = [
+            (json!({"<": [{"var": "x"}, 1]}), EvaluationError::NotANumber),
+            (json!({"+": [i64::MAX, 1]}), EvaluationError::OutOfRange),
+            (json!({"after": ["2021-01-01", "2020-01-01"]}), EvaluationError::NotAnInstant),
+            (json!({"plusTime": ["someday", 1, "day"]}), EvaluationError::NotADate),
+            (json!({"plusTime": [{"var": "x"}, 1, "day"]}), EvaluationError::NotAText),
+            (json!({"in": [1, {"var": "x"}]}), EvaluationError::NotAnArray),
+            (json!({"reduce": [1, 2, 3]}), EvaluationError::NotAnArray),
+            (json!({"dccDateOfBirth": ["2004-01-01T00:00:00Z"]}), EvaluationError::NotADate),
+        ];
+        for (logic, error) in cases {
+            assert_eq!(ask(logic.clone(), json!({})), Err(error), "{logic}");
+        }
+    }
+
+    #[test]
+    fn instants_are_instants_until_they_leave() {
+        let logic = json!({"plusTime": [{"plusTime": ["2021-01-01", 1, "day"]}, 1, "hour"]});
+        assert_eq!(ask(logic, json!(null)), Ok(json!("2021-01-02T01:00:00Z")));
+    }
+}
