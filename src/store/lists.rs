@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
@@ -116,18 +117,25 @@ pub struct DemandRow {
 const STATE: &str =
     "-- registration state\nSELECT district_code, status, contact FROM registration WHERE person_id = $1";
 
+/// Keeps the list in step with the registrations.
+const LIST_AS: &str = "-- list as
+    UPDATE registration_by_district b SET status = $2 FROM registration r
+    WHERE r.person_id = ANY($1) AND b.district_code = r.district_code AND b.priority = r.priority
+    AND b.person_id = r.person_id AND b.status <> $2";
+
 fn state_of(row: &Row) -> RegistrationState {
     RegistrationState { district: row.get(0), status: row.get(1), contact: row.get(2) }
 }
 
 impl Store {
-    /// The next `limit` registrations after `after` in the order of lists, read from the key's order in each district.
+    /// The next `limit` registrations after `after` in the order of lists, read from the key's order in each district; and the
+    /// last one's place, if there may be more.
     pub async fn list_registrations(
         &self,
         filter: &ListFilter,
         after: Option<&ListKey>,
         limit: i64,
-    ) -> Result<Vec<ListedRow>, StoreError> {
+    ) -> Result<(Vec<ListedRow>, Option<ListKey>), StoreError> {
         let client = self.client().await?;
         // In the districts before the cursor's the cursor's rank is done, in those behind it has not begun.
         let begin = |district: &String| match after.map(|key| (district.cmp(&key.district), key.person)) {
@@ -178,11 +186,11 @@ impl Store {
             .await?;
         let facts = client.query(&facts, &[/* people */ &people]).await?;
         let facts: std::collections::HashMap<Uuid, &Row> = facts.iter().map(|row| (row.get(0), row)).collect();
+        let key_of = |key: &Row| ListKey { rank: key.get(0), district: key.get(1), person: key.get(2) };
         let listed = |key: &Row| {
-            let person: Uuid = key.get(2);
-            let row = facts.get(&person)?; // withdrawn between the two statements
+            let row = facts.get(&key.get(2))?; // withdrawn between the two statements
             Some(ListedRow {
-                key: ListKey { rank: key.get(0), district: key.get(1), person },
+                key: key_of(key),
                 ward: key.get(3),
                 status: key.get(4),
                 name: row.get(1),
@@ -195,7 +203,9 @@ impl Store {
                 created_at: seconds(row.get(8)),
             })
         };
-        Ok(keys.iter().filter_map(listed).collect())
+        let more = i64::try_from(keys.len()).is_ok_and(|len| len >= limit);
+        let next = keys.last().filter(|_| more).map(key_of);
+        Ok((keys.iter().filter_map(listed).collect(), next))
     }
 
     /// How a person's registration stands; `None` if there is none.
@@ -279,33 +289,28 @@ impl Tx<'_> {
             )
             .await?;
         if written == 1 {
-            self.list_as(&[new.person], new.status).await?;
+            let list = self.inner.prepare_cached(LIST_AS).await?;
+            self.inner.execute(&list, &[/* people */ &vec![new.person], &new.status]).await?;
         }
         Ok(written == 1)
     }
 
     /// The registrations of these people, if they have any, stand so from now on.
     pub async fn set_status(&self, people: &[Uuid], status: &str) -> Result<(), StoreError> {
-        let sql = "-- set status\nUPDATE registration SET status = $2 WHERE person_id = ANY($1) AND status <> $2";
-        let stmt = self.inner.prepare_cached(sql).await?;
-        // The registration before its place in the list, as everywhere: whoever waits, waits for the first.
-        together(async { Ok(self.inner.execute(&stmt, &[/* people */ &people, &status]).await?) }, self.list_as(people, status))
-            .await?;
+        let (set, list) = tokio::try_join!(
+            self.inner.prepare_cached(
+                "-- set status\nUPDATE registration SET status = $2 WHERE person_id = ANY($1) AND status <> $2"
+            ),
+            self.inner.prepare_cached(LIST_AS)
+        )?;
+        let columns: [&(dyn ToSql + Sync); 2] = [/* people */ &people, &status];
+        // Sent in this order, as everywhere: whoever waits for another, waits at the registration.
+        together(self.inner.execute(&set, &columns), self.inner.execute(&list, &columns)).await?;
         Ok(())
     }
 
-    /// People who were vaccinated: their registrations, if they have any, say so. `people`: in ascending order.
+    /// People who were vaccinated: their registrations, if they have any, say so.
     pub async fn mark_vaccinated(&self, people: &[Uuid]) -> Result<(), StoreError> {
         if people.is_empty() { Ok(()) } else { self.set_status(people, "vaccinated").await }
-    }
-
-    async fn list_as(&self, people: &[Uuid], status: &str) -> Result<(), StoreError> {
-        let sql = "-- list as
-                   UPDATE registration_by_district b SET status = $2 FROM registration r
-                   WHERE r.person_id = ANY($1) AND b.district_code = r.district_code AND b.priority = r.priority
-                   AND b.person_id = r.person_id AND b.status <> $2";
-        let stmt = self.inner.prepare_cached(sql).await?;
-        self.inner.execute(&stmt, &[/* people */ &people, &status]).await?;
-        Ok(())
     }
 }
