@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::certificate::UnixSeconds;
 use crate::registration::doses::DoseId;
 use crate::registration::reactions::{Reaction, SEVERITIES, SYMPTOMS};
-use crate::store::ReactionRow;
+use crate::store::ReportedReaction;
 
 /// A symptom that can be named.
 #[derive(Serialize, ToSchema)]
@@ -146,7 +146,7 @@ pub async fn post_reaction(
     let reaction = asked::id_of(&app.desk().data_key.lookup_hash("reaction", &same));
     let home = given.ward.as_deref().map(province_of).filter(|code| !code.is_empty()).map(str::to_owned);
     let work = Reaction {
-        row: ReactionRow {
+        row: ReportedReaction {
             person: dose.person,
             reaction,
             dose: dose.dose,

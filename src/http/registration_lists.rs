@@ -39,7 +39,7 @@ pub struct ListQuery {
     ward: Option<String>,
     /// The priority group: 1 to 16, 0 for those in none.
     group: Option<i64>,
-    /// `registered`, `called`, `no_answer`, `scheduled`, `declined`, `vaccinated`.
+    /// `registered`, `called`, `no_answer`, `scheduled`, `declined`, `vaccinated`; `withdrawn` are listed only if asked for.
     status: Option<String>,
     /// What the page before gave as `next`.
     after: Option<String>,

@@ -11,8 +11,10 @@ use crate::store::{Audited, NewContact, StoreError, Tx, Work};
 pub const REGISTERED: &str = "registered";
 /// How a registration stands once its person has a place in a session.
 pub const SCHEDULED: &str = "scheduled";
-/// Every word for how a registration stands.
-pub const STATUSES: [&str; 6] = [REGISTERED, "called", "no_answer", SCHEDULED, "declined", "vaccinated"];
+/// How a registration stands that was taken back: nobody is called.
+pub const WITHDRAWN: &str = "withdrawn";
+/// Every word for how a registration in a list stands.
+pub const STATUSES: [&str; 7] = [REGISTERED, "called", "no_answer", SCHEDULED, "declined", "vaccinated", WITHDRAWN];
 /// What may come of a contact.
 pub const OUTCOMES: [&str; 5] = ["called", "no_answer", SCHEDULED, "declined", "vaccinated"];
 
@@ -67,7 +69,8 @@ impl Work for Contact {
     type Output = Contacted;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Contacted, StoreError> {
-        let Some(state) = tx.lock_registration(self.person).await? else { return Ok(Contacted::Unknown) };
+        let state = tx.lock_registration(self.person).await?.filter(|state| state.status != WITHDRAWN);
+        let Some(state) = state else { return Ok(Contacted::Unknown) };
         if (state.status.as_str(), state.contacts()) != (&*self.seen_status, self.seen_contacts) {
             return Ok(Contacted::Changed);
         }

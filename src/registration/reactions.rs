@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::language::Said;
-use crate::store::{Audited, NewTicket, ReactionRow, StoreError, Tx, Work};
+use crate::store::{Audited, NewTicket, ReportedReaction, StoreError, Tx, Work};
 
 /// A symptom that may be reported.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub const SEVERE: &str = "severe";
 #[derive(Clone, Debug)]
 pub struct Reaction {
     /// What is written.
-    pub row: ReactionRow,
+    pub row: ReportedReaction,
     /// The province that the case of a severe one belongs to; empty where none is known.
     pub province: String,
     /// Who, when and why.

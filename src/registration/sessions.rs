@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::contact::SCHEDULED;
+use super::contact::{SCHEDULED, WITHDRAWN};
 use crate::certificate::UnixSeconds;
 use crate::store::{Audited, StoreError, Tx, Work};
 
@@ -70,7 +70,8 @@ impl Work for Place {
     type Output = Placed;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Placed, StoreError> {
-        if tx.lock_registration(self.person).await?.is_none() {
+        let state = tx.lock_registration(self.person).await?;
+        if state.is_none_or(|state| state.status == WITHDRAWN) {
             return Ok(Placed::UnknownRegistration);
         }
         let (session, by) = ((&*self.facility, self.session), &self.audited);

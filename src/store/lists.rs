@@ -18,7 +18,7 @@ pub struct ListFilter {
     pub ward: Option<String>,
     /// Only this rank's.
     pub rank: Option<i64>,
-    /// Only those that stand so.
+    /// Only those that stand so; where nothing is said, all but those withdrawn.
     pub status: Option<String>,
 }
 
@@ -155,7 +155,8 @@ impl Store {
                  CROSS JOIN LATERAL (
                      SELECT priority, district_code, person_id, ward_code, status FROM registration_by_district
                      WHERE district_code = d.code AND (priority, person_id) > ($3, d.after_id) AND priority <= $4
-                     AND ($5::text IS NULL OR ward_code = $5) AND ($6::text IS NULL OR status = $6)
+                     AND ($5::text IS NULL OR ward_code = $5)
+                     AND (status = $6 OR $6::text IS NULL AND status <> 'withdrawn')
                      ORDER BY priority, person_id LIMIT $7
                  ) b ORDER BY b.priority, b.district_code, b.person_id LIMIT $7",
             )
@@ -295,11 +296,11 @@ impl Tx<'_> {
         Ok(written == 1)
     }
 
-    /// The registrations of these people, if they have any, stand so from now on.
+    /// The registrations of these people, if they have any and did not withdraw, stand so from now on.
     pub async fn set_status(&self, people: &[Uuid], status: &str) -> Result<(), StoreError> {
         let (set, list) = tokio::try_join!(
             self.inner.prepare_cached(
-                "-- set status\nUPDATE registration SET status = $2 WHERE person_id = ANY($1) AND status <> $2"
+                "-- set status\nUPDATE registration SET status = $2 WHERE person_id = ANY($1) AND status NOT IN ($2, 'withdrawn')"
             ),
             self.inner.prepare_cached(LIST_AS)
         )?;

@@ -34,7 +34,7 @@ pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, Registrat
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
 pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
-pub use reactions::{ReactedDose, ReactionRow};
+pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
 pub use revocations::Revoked;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};

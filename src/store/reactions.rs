@@ -9,7 +9,7 @@ use crate::certificate::UnixSeconds;
 
 /// A reaction to be written down.
 #[derive(Clone, Debug)]
-pub struct ReactionRow {
+pub struct ReportedReaction {
     /// Whose.
     pub person: Uuid,
     /// Which.
@@ -43,7 +43,7 @@ pub struct ReactedDose {
 
 impl Tx<'_> {
     /// Writes a reaction down. Returns false if it is there already.
-    pub async fn insert_reaction(&self, new: &ReactionRow) -> Result<bool, StoreError> {
+    pub async fn insert_reaction(&self, new: &ReportedReaction) -> Result<bool, StoreError> {
         let sql = "-- insert reaction
                    INSERT INTO reaction (person_id, reaction_id, dose_id, symptoms, severity, onset_at, note, made_by, made_at)
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (person_id, reaction_id) DO NOTHING";
@@ -90,7 +90,7 @@ impl Store {
     }
 
     /// The reactions of a person, oldest first.
-    pub async fn reactions_of(&self, person: Uuid) -> Result<Vec<ReactionRow>, StoreError> {
+    pub async fn reactions_of(&self, person: Uuid) -> Result<Vec<ReportedReaction>, StoreError> {
         let client = self.client().await?;
         let sql = "-- reactions of
                    SELECT person_id, reaction_id, dose_id, symptoms, severity, onset_at, note, made_by, made_at
@@ -100,7 +100,7 @@ impl Store {
             let codes: Value = row.get(3);
             codes.as_array().into_iter().flatten().filter_map(|code| code.as_str().map(str::to_owned)).collect()
         };
-        let reaction = |row: &tokio_postgres::Row| ReactionRow {
+        let reaction = |row: &tokio_postgres::Row| ReportedReaction {
             person: row.get(0),
             reaction: row.get(1),
             dose: row.get(2),

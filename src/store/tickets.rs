@@ -120,7 +120,7 @@ impl Tx<'_> {
     pub async fn step_ticket(&self, row: &TicketRow) -> Result<bool, StoreError> {
         let sql = "-- step ticket
                    UPDATE ticket SET status = $3, assigned_to = $4, steps = $5, version = $6, closed_at = $7
-                   WHERE bucket = $1 AND ticket_id = $2 AND version = $6 - 1";
+                   WHERE bucket = $1 AND ticket_id = $2 AND version = $6::bigint - 1";
         let stmt = self.inner.prepare_cached(sql).await?;
         let closed_at = row.closed_at.map(timestamp);
         let stepped = self

@@ -125,3 +125,20 @@ async fn a_dose_marks_the_registration_of_whoever_has_one() {
     assert_eq!(desk.statuses(person).await, both("vaccinated"));
     assert_eq!(desk.statuses(other).await, both("registered"));
 }
+
+#[tokio::test]
+async fn whoever_withdrew_is_neither_called_nor_placed_nor_marked() {
+    let desk = Desk::start().await;
+    let session = desk.session(1).await;
+    let dose = desk.app.dose("R-1", 1).await.json();
+    let person: Uuid = dose["person"].as_str().and_then(|id| id.parse().ok()).expect("a person");
+    add_registration(&desk.sql, person, DISTRICT_1, 3, "withdrawn").await;
+    let called = desk.patch(Role::Facility, &path(person), &contact("called", ("withdrawn", 0))).await;
+    called.problem(404, "unknown_registration");
+    let places = format!("/v1/appointments/sessions/{session}/places");
+    desk.post(Role::Facility, &places, &json!({"person": person})).await.problem(404, "unknown_registration");
+    assert_eq!(desk.app.dose("R-2", 2).await.status, 201);
+    let kept =
+        desk.sql.query_one("SELECT status FROM registration WHERE person_id = $1", &[&person]).await.expect("kept");
+    assert_eq!(kept.get::<_, &str>(0), "withdrawn");
+}

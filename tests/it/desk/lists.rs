@@ -28,6 +28,7 @@ async fn a_list_has_priority_groups_first_and_whoever_is_in_none_last() {
         (DISTRICT_12, 2, "declined"),
         (DISTRICT_1, 1, "registered"),
         (BA_DINH, 1, "registered"),
+        (DISTRICT_1, 1, "withdrawn"),
     ]
     .into_iter()
     .enumerate()
@@ -50,6 +51,7 @@ async fn a_list_has_priority_groups_first_and_whoever_is_in_none_last() {
     assert_eq!(listed("&ward=26734").await, expect(&[("760", 1), ("760", 16), ("760", 0)]));
     assert_eq!(listed("&group=1").await, expect(&[("760", 1), ("761", 1)]));
     assert_eq!(listed("&group=0").await, expect(&[("760", 0), ("761", 0)]));
+    assert_eq!(listed("&status=withdrawn").await, expect(&[("760", 1)]));
     assert_eq!(listed("&status=declined").await, expect(&[("761", 2)]));
     assert_eq!(listed("&district=760&group=16&status=registered").await, expect(&[]));
     let first = rows(&desk.get(Role::Province, LIST).await.json())[0].clone();
