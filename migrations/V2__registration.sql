@@ -211,6 +211,8 @@ CREATE TABLE ticket (
     PRIMARY KEY (bucket, ticket_id)
 );
 
+CREATE INDEX ticket_by_province ON ticket (status, province_code, made_at, ticket_id);
+
 -- A backlog file under way: where it stands, and what came of its rows.
 CREATE TABLE import (
     import_id uuid PRIMARY KEY,

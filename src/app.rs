@@ -5,6 +5,7 @@ pub mod engine;
 mod pictures;
 mod proofs;
 mod refresh;
+pub mod stats;
 mod tallies;
 pub mod verdict;
 
@@ -103,6 +104,7 @@ pub struct App {
     desk: Desk,
     recorder: Recorder,
     pictures: Pictures,
+    stats: stats::Stats,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
@@ -135,6 +137,7 @@ impl App {
         let (desk, recorder) = (desk(), Recorder::new(desk(), GroupCommitSettings::default()));
         let app = Arc::new(App {
             pictures: Pictures::new(config.cache.pictures_mib << 20),
+            stats: stats::Stats::default(),
             config,
             clock,
             store,
@@ -219,6 +222,11 @@ impl App {
     /// Records doses.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Counts over provinces and the country.
+    pub fn stats(&self) -> &stats::Stats {
+        &self.stats
     }
 
     /// What is counted.

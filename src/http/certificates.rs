@@ -67,7 +67,7 @@ pub struct CertificateState {
     links: Option<Links>,
 }
 
-fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
+pub(super) fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
     match (row.revoked_at, row.superseded_at) {
         (Some(_), _) => "revoked",
         (None, _) if now > row.expires_at => "expired",

@@ -2,6 +2,8 @@
 //! [`routes`] mounts everything; the binary and the tests mount the same.
 
 pub mod access;
+mod asked;
+pub mod audit;
 pub mod auth;
 mod body;
 pub mod certificates;
@@ -11,11 +13,20 @@ mod envelope;
 pub mod health;
 mod idempotency;
 mod lines;
+mod locality;
+pub mod people;
 pub mod problem;
 mod published;
+pub mod reactions;
 pub mod reference;
+mod refusals;
+pub mod registration_lists;
 pub mod revocations;
 mod server;
+pub mod sessions;
+mod sheet;
+pub mod stats;
+pub mod tickets;
 pub mod trust_list;
 pub mod verify;
 
@@ -102,6 +113,22 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/products") => get().to(reference::get_products),
         ("GET", "/v1/reference/districts") => get().to(reference::get_districts),
         ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
+        ("GET", "/v1/reference/symptoms") => get().to(reactions::get_symptoms),
+        ("GET", "/v1/registrations") => get().to(registration_lists::get_registrations),
+        ("PATCH", "/v1/registrations/{person}") => web::patch().to(registration_lists::patch_registration),
+        ("GET", "/v1/stats") => get().to(stats::get_stats),
+        ("GET", "/v1/appointments/sessions") => get().to(sessions::get_sessions),
+        ("POST", "/v1/appointments/sessions") => web::post().to(sessions::post_session),
+        ("GET", "/v1/appointments/sessions/{session}") => get().to(sessions::get_session),
+        ("POST", "/v1/appointments/sessions/{session}/places") => web::post().to(sessions::post_place),
+        ("DELETE", "/v1/appointments/sessions/{session}/places/{person}") => web::delete().to(sessions::delete_place),
+        ("GET", "/v1/people") => get().to(people::get_people),
+        ("GET", "/v1/people/{person}") => get().to(people::get_person),
+        ("GET", "/v1/audit") => get().to(audit::get_audit),
+        ("POST", "/v1/reactions") => web::post().to(reactions::post_reaction),
+        ("GET", "/v1/tickets") => get().to(tickets::get_tickets),
+        ("POST", "/v1/tickets") => web::post().to(tickets::post_ticket),
+        ("PATCH", "/v1/tickets/{ticket}") => web::patch().to(tickets::patch_ticket),
         ("GET", "/healthz") => get().to(health::get_healthz),
         ("GET", "/readyz") => get().to(health::get_readyz),
         ("GET", "/metrics") => get().to(health::get_metrics),

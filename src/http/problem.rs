@@ -74,10 +74,24 @@ kinds! {
     UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address" "Không có gì ở địa chỉ này";
     /// No certificate with this UVCI.
     UNKNOWN_CERTIFICATE = 404 "unknown_certificate" "There is no such certificate" "Không có chứng nhận này";
+    /// Nobody with this id.
+    UNKNOWN_PERSON = 404 "unknown_person" "There is no such person" "Không có người này";
+    /// The person has not registered.
+    UNKNOWN_REGISTRATION = 404 "unknown_registration" "There is no such registration" "Không có đăng ký này";
+    /// No session with this id.
+    UNKNOWN_SESSION = 404 "unknown_session" "There is no such session" "Không có buổi tiêm này";
+    /// No dose with this id.
+    UNKNOWN_DOSE = 404 "unknown_dose" "There is no such dose" "Không có mũi tiêm này";
+    /// No case with this id.
+    UNKNOWN_TICKET = 404 "unknown_ticket" "There is no such case" "Không có vụ việc này";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.
     BODY_TOO_SLOW = 408 "body_too_slow" "The body did not arrive in time" "Nội dung không đến kịp thời gian";
+    /// Somebody else changed it since it was read.
+    CHANGED_MEANWHILE = 409 "changed_meanwhile" "It was changed meanwhile; read it again" "Dữ liệu vừa được thay đổi; hãy đọc lại";
+    /// Every place of the session is taken.
+    SESSION_FULL = 409 "session_full" "Every place of this session is taken" "Buổi tiêm đã hết chỗ";
     /// The certificate was revoked; its picture is no longer handed out.
     CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked" "Chứng nhận này đã bị thu hồi";
     /// The body is longer than this route takes.

@@ -1,5 +1,6 @@
 //! Doses in, certificates out: requests that arrive together share one transaction, one fsync, and each hears of its own row.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -292,6 +293,11 @@ async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(
     if !writes.superseded.is_empty() {
         tx.supersede(&writes.superseded, now).await?;
     }
+    // Whoever is enrolled with this dose has not registered.
+    let enrolled: HashSet<Uuid> = writes.people.iter().map(|new| new.row.person).collect();
+    let mut known: Vec<Uuid> = writes.doses.iter().map(|dose| dose.person).collect();
+    known.retain(|person| !enrolled.contains(person));
+    tx.mark_vaccinated(&known).await?;
     // In the order of their foreign keys.
     tx.insert_people(&writes.people).await?;
     store::together(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses)).await?;

@@ -231,7 +231,7 @@ fn instant(text: &str) -> Option<UnixSeconds> {
 }
 
 /// The text without white space at its ends, if that leaves 1 ..= `max` characters and no control character.
-fn bounded(text: String, max: usize) -> Option<String> {
+pub fn bounded(text: String, max: usize) -> Option<String> {
     let trimmed = text.trim();
     // Bidirectional and zero-width marks make a text look like another.
     let hidden = |c: char| {
@@ -246,8 +246,8 @@ fn digits(text: &str, len: usize) -> Option<String> {
     (text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
 }
 
-/// `+84` and nine or ten digits, from 0912345678, 84912345678, +84 912 345 678, 912.345.678.
-fn normalize_phone(text: &str) -> Option<String> {
+/// A Vietnamese phone number as it is kept: `+84` and nine or ten digits, from 0912345678, 84912345678, +84 912 345 678, 912.345.678.
+pub fn normalize_phone(text: &str) -> Option<String> {
     if text.len() > 32 {
         return None;
     }
@@ -263,7 +263,8 @@ fn normalize_phone(text: &str) -> Option<String> {
     good.then(|| format!("+84{national}"))
 }
 
-fn normalize_identity(text: &str) -> Option<String> {
+/// An identity number as it is kept: nine digits or twelve, not all the same.
+pub fn normalize_identity(text: &str) -> Option<String> {
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-')).take(13).collect();
     // A row of one digit is what is typed where there is no number: it would make one person of many.
     let typed = kept.bytes().skip(1).any(|digit| Some(digit) != kept.bytes().next());

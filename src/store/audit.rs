@@ -95,18 +95,34 @@ impl Store {
         insert!(client, done)
     }
 
-    /// What was done on a day in Viet Nam, of everybody or about one person, oldest first.
+    /// What was done on a day in Viet Nam, of everybody or about one person, oldest first: at most ten thousand.
     pub async fn audited(&self, day: jiff::civil::Date, about: Option<Uuid>) -> Result<Vec<AuditRow>, StoreError> {
+        self.audited_after(day, about, None, 10_000).await
+    }
+
+    /// The next `limit` entries of a day after (instant, id), oldest first.
+    pub async fn audited_after(
+        &self,
+        day: jiff::civil::Date,
+        about: Option<Uuid>,
+        after: Option<(UnixSeconds, Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, StoreError> {
         let client = self.client().await?;
         let buckets: Vec<String> = (0..16).map(|digit| format!("{day} {digit:x}")).collect();
         let stmt = client
             .prepare_cached(
                 "-- audited
-                 SELECT audit_id, at, role, subject, place, action, about, why FROM audit
-                 WHERE bucket = ANY($1) AND ($2::uuid IS NULL OR about = $2) ORDER BY at, audit_id LIMIT 10000",
+                 SELECT a.audit_id, a.at, a.role, a.subject, a.place, a.action, a.about, a.why
+                 FROM unnest($1::text[]) AS k (bucket) CROSS JOIN LATERAL (
+                     SELECT * FROM audit WHERE bucket = k.bucket AND (at, audit_id) > ($3, $4)
+                     AND ($2::uuid IS NULL OR about = $2) ORDER BY at, audit_id LIMIT $5
+                 ) a ORDER BY a.at, a.audit_id LIMIT $5",
             )
             .await?;
-        let rows = client.query(&stmt, &[/* buckets */ &buckets, /* about */ &about]).await?;
+        let (at, id) = after.unwrap_or((UnixSeconds(0), Uuid::nil()));
+        let after_at = timestamp(at);
+        let rows = client.query(&stmt, &[/* buckets */ &buckets, /* about */ &about, &after_at, &id, &limit]).await?;
         let entry = |row: &tokio_postgres::Row| AuditRow {
             id: row.get(0),
             at: super::people::seconds(row.get(1)),

@@ -6,11 +6,16 @@ mod certificates;
 mod doses;
 pub mod embedded;
 mod keys;
+mod lists;
+mod lookup;
 mod migrations;
 mod people;
 mod pool;
+mod reactions;
 mod reference;
 mod revocations;
+mod sessions;
+mod tickets;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -25,10 +30,15 @@ pub use batch::{Busy, GroupCommit, GroupCommitSettings};
 pub use certificates::{CertificateDetail, CertificateRow};
 pub use doses::{DoseRow, KnownRecord, RecordRow};
 pub use keys::IssuerKeyRow;
+pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
+pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
 pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
+pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
 pub use revocations::Revoked;
+pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
+pub use tickets::{NewTicket, TicketRow};
 
 use embedded::{Embedded, EmbeddedError};
 

@@ -75,6 +75,11 @@ impl TestApp {
         Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
     }
 
+    /// A bare connection to the service's tables.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        self._schema.client().await
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.serving.address()
     }

@@ -1,16 +1,23 @@
 //! Who may do what: every row of the access table by every role, for what is theirs and what is not.
 
 use serde_json::json;
-use thexanh::certificate::UnixSeconds;
+use thexanh::certificate::{UnixSeconds, Uvci};
 use thexanh::http::access::{ROUTES, Reach, Role, Route, Who};
 use thexanh::http::auth::{Grant, TokenKey};
 
 use crate::app::{NOW, TestApp, dose, dose_of};
 use crate::client::Answer;
+use crate::desk::Case;
 
 impl TestApp {
     /// Sends to a row of the table what it takes, about a certificate of facility 79001 in province 79.
     async fn try_row(&self, row: &Route, uvci: &str, authorization: Option<&str>) -> Answer {
+        if let Some(case) = Case::of(&self.sql().await, row, &uvci_bytes(uvci)).await {
+            let body = case.body.map(|body| body.to_string()).unwrap_or_default();
+            let mut headers = vec![("content-type", "application/json")];
+            headers.extend(authorization.map(|token| ("authorization", token)));
+            return self.request(row.method, &case.path, &headers, body.as_bytes()).await;
+        }
         let path = row.path.replace("{uvci}", uvci).replace("{format}", "txt");
         let path = match row.path {
             "/v1/reference/districts" => format!("{path}?province=01"),
@@ -27,6 +34,10 @@ impl TestApp {
         headers.extend(authorization.map(|token| ("authorization", token)));
         self.request(row.method, &path, &headers, body.as_bytes()).await
     }
+}
+
+fn uvci_bytes(uvci: &str) -> [u8; 16] {
+    uvci.parse::<Uvci>().expect("a UVCI").0
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod app;
 mod cli;
 mod client;
 mod corpora;
+mod desk;
 mod embedded;
 mod harness;
 mod http_access;

@@ -1,0 +1,317 @@
+//! Registrations as facilities and provinces list, count and answer them: by district, priority groups first.
+
+use serde_json::Value;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::people::{seconds, timestamp};
+use super::{Store, StoreError, Tx, together};
+use crate::certificate::UnixSeconds;
+
+/// Which registrations are listed.
+#[derive(Clone, Debug)]
+pub struct ListFilter {
+    /// The districts' codes.
+    pub districts: Vec<String>,
+    /// Only this commune's.
+    pub ward: Option<String>,
+    /// Only this rank's.
+    pub rank: Option<i64>,
+    /// Only those that stand so; where nothing is said, all but those withdrawn.
+    pub status: Option<String>,
+}
+
+/// Where a listed registration stands in the order of lists: rank, then district, then person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListKey {
+    /// The rank of its priority group.
+    pub rank: i64,
+    /// The district's code.
+    pub district: String,
+    /// Whose.
+    pub person: Uuid,
+}
+
+/// A registration as it is listed.
+#[derive(Clone)]
+pub struct ListedRow {
+    /// Where it stands.
+    pub key: ListKey,
+    /// The commune's code.
+    pub ward: String,
+    /// How it stands.
+    pub status: String,
+    /// The name as written.
+    pub name: String,
+    /// As precise as it is known.
+    pub birth: String,
+    /// `female`, `male`, `other`.
+    pub sex: Option<String>,
+    /// The person's phone, or that of whoever registered them; sealed.
+    pub phone_sealed: Option<Vec<u8>>,
+    /// House and street.
+    pub address: String,
+    /// What they do.
+    pub occupation: String,
+    /// The last contact.
+    pub contact: Option<Value>,
+    /// When they registered.
+    pub created_at: UnixSeconds,
+}
+
+/// How a registration stands, and where it is listed.
+#[derive(Clone, Debug)]
+pub struct RegistrationState {
+    /// The district's code.
+    pub district: String,
+    /// How it stands.
+    pub status: String,
+    /// The last contact.
+    pub contact: Option<Value>,
+}
+
+impl RegistrationState {
+    /// How many contacts were written down.
+    pub fn contacts(&self) -> i64 {
+        contacts(self.contact.as_ref())
+    }
+}
+
+/// How many contacts there were when this one was written down, itself included.
+pub fn contacts(contact: Option<&Value>) -> i64 {
+    contact.and_then(|contact| contact.get("n")?.as_i64()).unwrap_or(0)
+}
+
+/// A contact to be written down, if the registration still stands as it was seen.
+pub struct NewContact<'a> {
+    /// Whose registration.
+    pub person: Uuid,
+    /// How it was seen to stand.
+    pub seen_status: &'a str,
+    /// How many contacts were seen.
+    pub seen_contacts: i64,
+    /// How it stands from now on.
+    pub status: &'a str,
+    /// The contact: `n`, `by`, `at`, `outcome`, `note`.
+    pub contact: &'a Value,
+    /// When.
+    pub at: UnixSeconds,
+}
+
+/// How many registrations of a commune and a rank stand so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DemandRow {
+    /// The district's code.
+    pub district: String,
+    /// The commune's code; empty where communes are not told apart.
+    pub ward: String,
+    /// The rank of the priority group.
+    pub rank: i64,
+    /// How they stand.
+    pub status: String,
+    /// How many.
+    pub count: i64,
+}
+
+const STATE: &str =
+    "-- registration state\nSELECT district_code, status, contact FROM registration WHERE person_id = $1";
+
+/// Keeps the list in step with the registrations.
+const LIST_AS: &str = "-- list as
+    UPDATE registration_by_district b SET status = $2 FROM registration r
+    WHERE r.person_id = ANY($1) AND b.district_code = r.district_code AND b.priority = r.priority
+    AND b.person_id = r.person_id AND b.status <> $2";
+
+fn state_of(row: &Row) -> RegistrationState {
+    RegistrationState { district: row.get(0), status: row.get(1), contact: row.get(2) }
+}
+
+impl Store {
+    /// The next `limit` registrations after `after` in the order of lists, read from the key's order in each district; and the
+    /// last one's place, if there may be more.
+    pub async fn list_registrations(
+        &self,
+        filter: &ListFilter,
+        after: Option<&ListKey>,
+        limit: i64,
+    ) -> Result<(Vec<ListedRow>, Option<ListKey>), StoreError> {
+        let client = self.client().await?;
+        // In the districts before the cursor's the cursor's rank is done, in those behind it has not begun.
+        let begin = |district: &String| match after.map(|key| (district.cmp(&key.district), key.person)) {
+            None | Some((std::cmp::Ordering::Greater, _)) => Uuid::nil(),
+            Some((std::cmp::Ordering::Equal, person)) => person,
+            Some((std::cmp::Ordering::Less, _)) => Uuid::max(),
+        };
+        let begins: Vec<Uuid> = filter.districts.iter().map(begin).collect();
+        let first_rank = filter.rank.unwrap_or(i64::MIN);
+        let from_rank = after.map_or(first_rank, |key| key.rank.max(first_rank));
+        let to_rank = filter.rank.unwrap_or(i64::MAX);
+        let keys = client
+            .prepare_cached(
+                "-- list registrations
+                 SELECT b.priority, b.district_code, b.person_id, b.ward_code, b.status
+                 FROM unnest($1::text[], $2::uuid[]) AS d (code, after_id)
+                 CROSS JOIN LATERAL (
+                     SELECT priority, district_code, person_id, ward_code, status FROM registration_by_district
+                     WHERE district_code = d.code AND (priority, person_id) > ($3, d.after_id) AND priority <= $4
+                     AND ($5::text IS NULL OR ward_code = $5)
+                     AND (status = $6 OR $6::text IS NULL AND status <> 'withdrawn')
+                     ORDER BY priority, person_id LIMIT $7
+                 ) b ORDER BY b.priority, b.district_code, b.person_id LIMIT $7",
+            )
+            .await?;
+        let keys = client
+            .query(
+                &keys,
+                &[
+                    &filter.districts,
+                    /* after_id */ &begins,
+                    /* from */ &from_rank,
+                    /* to */ &to_rank,
+                    &filter.ward,
+                    &filter.status,
+                    &limit,
+                ],
+            )
+            .await?;
+        let people: Vec<Uuid> = keys.iter().map(|row| row.get(2)).collect();
+        let facts = client
+            .prepare_cached(
+                "-- listed people
+                 SELECT k.person_id, p.name, p.birth, p.sex, coalesce(p.phone, a.phone), r.address, r.occupation, r.contact,
+                        r.created_at
+                 FROM unnest($1::uuid[]) AS k (person_id) JOIN person p ON p.person_id = k.person_id
+                 JOIN registration r ON r.person_id = k.person_id LEFT JOIN account a ON a.account_id = r.account_id",
+            )
+            .await?;
+        let facts = client.query(&facts, &[/* people */ &people]).await?;
+        let facts: std::collections::HashMap<Uuid, &Row> = facts.iter().map(|row| (row.get(0), row)).collect();
+        let key_of = |key: &Row| ListKey { rank: key.get(0), district: key.get(1), person: key.get(2) };
+        let listed = |key: &Row| {
+            let row = facts.get(&key.get(2))?; // withdrawn between the two statements
+            Some(ListedRow {
+                key: key_of(key),
+                ward: key.get(3),
+                status: key.get(4),
+                name: row.get(1),
+                birth: row.get(2),
+                sex: row.get(3),
+                phone_sealed: row.get(4),
+                address: row.get(5),
+                occupation: row.get(6),
+                contact: row.get(7),
+                created_at: seconds(row.get(8)),
+            })
+        };
+        let more = i64::try_from(keys.len()).is_ok_and(|len| len >= limit);
+        let next = keys.last().filter(|_| more).map(key_of);
+        Ok((keys.iter().filter_map(listed).collect(), next))
+    }
+
+    /// How a person's registration stands; `None` if there is none.
+    pub async fn registration_state(&self, person: Uuid) -> Result<Option<RegistrationState>, StoreError> {
+        let client = self.client().await?;
+        let row = client.query_opt(&client.prepare_cached(STATE).await?, &[/* person */ &person]).await?;
+        Ok(row.as_ref().map(state_of))
+    }
+
+    /// How many registrations stand how: of these districts by commune, or of all of them by district.
+    pub async fn demand(&self, districts: Option<&[String]>) -> Result<Vec<DemandRow>, StoreError> {
+        let client = self.client().await?;
+        let rows = match districts {
+            Some(districts) => {
+                let sql = "-- demand of districts
+                     SELECT district_code, ward_code, priority, status, count(*) FROM registration_by_district
+                     WHERE district_code = ANY($1) GROUP BY district_code, ward_code, priority, status ORDER BY 2, 3, 4";
+                client.query(&client.prepare_cached(sql).await?, &[/* districts */ &districts]).await?
+            }
+            None => {
+                let sql = "-- demand
+                     SELECT district_code, '', priority, status, count(*) FROM registration_by_district
+                     GROUP BY district_code, priority, status ORDER BY 1, 3, 4";
+                client.query(&client.prepare_cached(sql).await?, &[]).await?
+            }
+        };
+        let demand = |row: &Row| DemandRow {
+            district: row.get(0),
+            ward: row.get(1),
+            rank: row.get(2),
+            status: row.get(3),
+            count: row.get(4),
+        };
+        Ok(rows.iter().map(demand).collect())
+    }
+
+    /// How many doses each facility gave, by its code; voided ones do not count.
+    pub async fn doses_by_facility(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "-- doses by facility\nSELECT facility_code, count(*) FROM dose WHERE voided_at IS NULL GROUP BY facility_code";
+        self.counts(sql).await
+    }
+
+    /// How many people live in each commune, by its code; empty where it is not known.
+    pub async fn people_by_ward(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.counts("-- people by ward\nSELECT coalesce(ward_code, ''), count(*) FROM person GROUP BY ward_code").await
+    }
+
+    async fn counts(&self, sql: &str) -> Result<Vec<(String, i64)>, StoreError> {
+        let client = self.client().await?;
+        let rows = client.query(&client.prepare_cached(sql).await?, &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// How a person's registration stands, locked until the end of the transaction; `None` if there is none.
+    pub async fn lock_registration(&self, person: Uuid) -> Result<Option<RegistrationState>, StoreError> {
+        let stmt = self.inner.prepare_cached(&format!("{STATE} FOR UPDATE")).await?;
+        Ok(self.inner.query_opt(&stmt, &[/* person */ &person]).await?.as_ref().map(state_of))
+    }
+
+    /// Writes a contact down. Returns false, and writes nothing, if the registration does not stand as it was seen.
+    pub async fn contact(&self, new: &NewContact<'_>) -> Result<bool, StoreError> {
+        let sql = "-- contact
+                   UPDATE registration SET status = $2, contact = $3, updated_at = $4
+                   WHERE person_id = $1 AND status = $5 AND coalesce((contact->>'n')::bigint, 0) = $6";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let at = timestamp(new.at);
+        let written = self
+            .inner
+            .execute(
+                &stmt,
+                &[
+                    &new.person,
+                    &new.status,
+                    &new.contact,
+                    /* updated_at */ &at,
+                    /* seen */ &new.seen_status,
+                    &new.seen_contacts,
+                ],
+            )
+            .await?;
+        if written == 1 {
+            let list = self.inner.prepare_cached(LIST_AS).await?;
+            self.inner.execute(&list, &[/* people */ &vec![new.person], &new.status]).await?;
+        }
+        Ok(written == 1)
+    }
+
+    /// The registrations of these people, if they have any and did not withdraw, stand so from now on.
+    pub async fn set_status(&self, people: &[Uuid], status: &str) -> Result<(), StoreError> {
+        let (set, list) = tokio::try_join!(
+            self.inner.prepare_cached(
+                "-- set status\nUPDATE registration SET status = $2 WHERE person_id = ANY($1) AND status NOT IN ($2, 'withdrawn')"
+            ),
+            self.inner.prepare_cached(LIST_AS)
+        )?;
+        let columns: [&(dyn ToSql + Sync); 2] = [/* people */ &people, &status];
+        // Sent in this order, as everywhere: whoever waits for another, waits at the registration.
+        together(self.inner.execute(&set, &columns), self.inner.execute(&list, &columns)).await?;
+        Ok(())
+    }
+
+    /// People who were vaccinated: their registrations, if they have any, say so.
+    pub async fn mark_vaccinated(&self, people: &[Uuid]) -> Result<(), StoreError> {
+        if people.is_empty() { Ok(()) } else { self.set_status(people, "vaccinated").await }
+    }
+}

@@ -1,0 +1,108 @@
+//! One person's record, as staff and the holder look it up.
+
+use uuid::Uuid;
+
+use super::certificates::{self, CertificateRow};
+use super::doses::{self, DoseRow};
+use super::{Hash, LookupKind, Store, StoreError};
+
+/// A person with what is sealed of them.
+#[derive(Clone)]
+pub struct PersonDetail {
+    /// Who.
+    pub person: Uuid,
+    /// The name as written.
+    pub name: String,
+    /// Its transliteration.
+    pub name_key: String,
+    /// As precise as it is known.
+    pub birth: String,
+    /// `female`, `male`, `other`.
+    pub sex: Option<String>,
+    /// The commune's code.
+    pub ward: Option<String>,
+    /// The phone number, sealed.
+    pub phone_sealed: Option<Vec<u8>>,
+    /// The identity number, sealed.
+    pub identity_sealed: Option<Vec<u8>>,
+}
+
+fn detail_of(row: &tokio_postgres::Row) -> PersonDetail {
+    PersonDetail {
+        person: row.get(0),
+        name: row.get(1),
+        name_key: row.get(2),
+        birth: row.get(3),
+        sex: row.get(4),
+        ward: row.get(5),
+        phone_sealed: row.get(6),
+        identity_sealed: row.get(7),
+    }
+}
+
+/// The columns of a person, as [`detail_of`] reads them.
+const COLUMNS: &str = "p.person_id, p.name, p.name_key, p.birth, p.sex, p.ward_code, p.phone, p.identity";
+
+/// How many people under one number are looked at.
+const MAX_UNDER: i64 = 50;
+
+impl Store {
+    /// The people known under a number's keyed hash, at most fifty.
+    pub async fn people_under(&self, kind: LookupKind, hash: &Hash) -> Result<Vec<PersonDetail>, StoreError> {
+        let client = self.client().await?;
+        let sql = match kind {
+            LookupKind::Identity => format!(
+                "-- people under identity
+                 SELECT {COLUMNS} FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
+                 WHERE l.identity_hash = $1 ORDER BY l.nth LIMIT $2"
+            ),
+            LookupKind::Phone => format!(
+                "-- people under phone
+                 SELECT {COLUMNS} FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
+                 WHERE l.phone_hash = $1 ORDER BY l.nth LIMIT $2"
+            ),
+        };
+        let stmt = client.prepare_cached(&sql).await?;
+        let rows = client.query(&stmt, &[/* hash */ &hash.as_slice(), /* limit */ &MAX_UNDER]).await?;
+        Ok(rows.iter().map(detail_of).collect())
+    }
+
+    /// A person; `None` if there is none.
+    pub async fn person(&self, person: Uuid) -> Result<Option<PersonDetail>, StoreError> {
+        let client = self.client().await?;
+        let sql = format!("-- person\nSELECT {COLUMNS} FROM person p WHERE p.person_id = $1");
+        let stmt = client.prepare_cached(&sql).await?;
+        Ok(client.query_opt(&stmt, &[/* person */ &person]).await?.as_ref().map(detail_of))
+    }
+
+    /// A person's doses by the day they were given, voided ones apart: (dose, whether it was voided).
+    pub async fn doses_of(&self, person: Uuid) -> Result<Vec<(DoseRow, bool)>, StoreError> {
+        let client = self.client().await?;
+        let sql = format!(
+            "-- doses of
+             SELECT {}, d.voided_at IS NOT NULL FROM dose d WHERE d.person_id = $1 ORDER BY d.given_at, d.dose_id",
+            doses::COLUMNS
+        );
+        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* person */ &person]).await?;
+        rows.iter().map(|row| Ok((doses::dose_of(row)?, row.get(doses::COLUMN_COUNT)))).collect()
+    }
+
+    /// A person's certificates, oldest first.
+    pub async fn certificates_of(&self, person: Uuid) -> Result<Vec<CertificateRow>, StoreError> {
+        let client = self.client().await?;
+        let sql = format!(
+            "-- certificates of\nSELECT {} FROM certificate c WHERE c.person_id = $1 ORDER BY c.issued_at, c.number",
+            certificates::COLUMNS
+        );
+        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* person */ &person]).await?;
+        rows.iter().map(|row| certificates::certificate_of(row, 0)).collect()
+    }
+
+    /// The province of a facility; `None` if there is no such facility.
+    pub async fn province_of_facility(&self, facility: &str) -> Result<Option<String>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- province of facility\nSELECT province_code FROM facility WHERE code = $1";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[/* facility */ &facility]).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+}
