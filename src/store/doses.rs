@@ -67,12 +67,12 @@ pub struct KnownRecord {
 }
 
 /// The columns of a dose, as [`dose_of`] reads them.
-const COLUMNS: &str = "d.person_id, d.dose_id, d.facility_code, d.record_no, d.product, d.lot, d.lot_expires_on, \
+pub(super) const COLUMNS: &str = "d.person_id, d.dose_id, d.facility_code, d.record_no, d.product, d.lot, d.lot_expires_on, \
                        d.given_at, d.number, d.flags, d.recorded_at, d.recorded_by";
 /// How many there are.
 const COLUMN_COUNT: usize = 12;
 
-fn dose_of(row: &Row) -> Result<DoseRow, StoreError> {
+pub(super) fn dose_of(row: &Row) -> Result<DoseRow, StoreError> {
     const UNREADABLE: StoreError = StoreError::Unreadable("dose");
     let number: i64 = row.get(8);
     let flags: Value = row.get(9);

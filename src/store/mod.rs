@@ -1,15 +1,18 @@
 //! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
 
+mod accounts;
 mod audit;
 mod batch;
 mod certificates;
 mod doses;
 pub mod embedded;
+mod holders;
 mod keys;
 mod migrations;
 mod people;
 mod pool;
 mod reference;
+mod registrations;
 mod revocations;
 
 use std::future::Future;
@@ -20,14 +23,17 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::error::SqlState;
 
+pub use accounts::{Challenge, PhoneDay};
 pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
 pub use certificates::{CertificateDetail, CertificateRow};
 pub use doses::{DoseRow, KnownRecord, RecordRow};
+pub use holders::{HeldCertificate, HeldRecords, PlacedSession, ReactionRow};
 pub use keys::IssuerKeyRow;
 pub use migrations::SCHEMA;
 pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
 pub use reference::{Claim, Facility, Province};
+pub use registrations::{Member, RegisteredPerson, RegistrationRow};
 pub use revocations::Revoked;
 
 use embedded::{Embedded, EmbeddedError};
