@@ -11,11 +11,15 @@ mod envelope;
 pub mod health;
 mod idempotency;
 mod lines;
+pub mod people_me;
 pub mod problem;
 mod published;
+mod quota;
 pub mod reference;
+pub mod registrations;
 pub mod revocations;
 mod server;
+pub mod sessions;
 pub mod trust_list;
 pub mod verify;
 
@@ -52,12 +56,15 @@ pub struct Shared {
     pub tokens: Arc<TokenKey>,
     /// The trust list in its forms.
     pub forms: Arc<trust_list::Forms>,
+    /// How often one address asked for a code.
+    quota: Arc<quota::Quota>,
 }
 
 impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
-        Shared { app, tokens, forms: Arc::default() }
+        let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
+        Shared { app, tokens, forms: Arc::default(), quota }
     }
 }
 
@@ -67,6 +74,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
         let Some(first) = rows.first() else { continue };
@@ -96,6 +104,20 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
+        ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
+        ("POST", "/v1/sessions") => web::post().to(sessions::post_session),
+        ("POST", "/v1/sessions/{id}/confirm") => web::post().to(sessions::post_confirmation),
+        ("POST", "/v1/registrations") => web::post().to(registrations::post_registration),
+        ("GET", "/v1/registrations") => get().to(registrations::get_registrations),
+        ("GET", "/v1/registrations/{id}") => get().to(registrations::get_registration),
+        ("PATCH", "/v1/registrations/{id}") => web::patch().to(registrations::patch_registration),
+        ("DELETE", "/v1/registrations/{id}") => web::delete().to(registrations::delete_registration),
+        ("POST", "/v1/registrations/{id}/declarations") => web::post().to(registrations::post_declaration),
+        ("GET", "/v1/people/me") => get().to(people_me::get_people_me),
+        ("POST", "/v1/people/me/phone") => web::post().to(people_me::post_phone),
+        ("POST", "/v1/people/claims") => web::post().to(people_me::post_claim),
+        ("GET", "/v1/reference/priority-groups") => get().to(reference::get_priority_groups),
+        ("GET", "/v1/reference/declaration") => get().to(reference::get_declaration),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),

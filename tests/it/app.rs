@@ -29,7 +29,7 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    _schema: TestSchema,
+    schema: TestSchema,
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -72,11 +72,16 @@ impl TestApp {
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
         let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
-        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
+        Ok(TestApp { app, clock, keyring, tokens, serving, schema })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.serving.address()
+    }
+
+    /// A bare connection to this service's tables.
+    pub async fn database(&self) -> tokio_postgres::Client {
+        self.schema.client().await
     }
 
     /// Stops as the command line does: listening first, then what is behind it.
