@@ -2,9 +2,11 @@
 //! Knows no HTTP.
 
 pub mod engine;
+mod held;
 mod pictures;
 mod proofs;
 mod refresh;
+pub mod sms;
 pub mod stats;
 mod tallies;
 pub mod verdict;
@@ -19,6 +21,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use engine::Engine;
+pub use held::HeldLists;
 pub use pictures::Picture;
 use pictures::Pictures;
 pub use tallies::{REASONS, Tallies};
@@ -30,9 +33,9 @@ use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, PublicKey};
-use crate::registration::Recorder;
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::doses::Desk;
+use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
 use crate::revocation;
 use crate::sealing::DataKey;
@@ -103,6 +106,9 @@ pub struct App {
     engine: Engine,
     desk: Desk,
     recorder: Recorder,
+    registrar: Registrar,
+    sms: sms::Sms,
+    held_lists: HeldLists,
     pictures: Pictures,
     stats: stats::Stats,
     /// When the snapshots were last known to be what the database holds.
@@ -135,7 +141,11 @@ impl App {
             trust: Arc::clone(&trust),
         };
         let (desk, recorder) = (desk(), Recorder::new(desk(), GroupCommitSettings::default()));
+        let registrar = Registrar::new(store.clone(), Arc::clone(&data_key), config.citizens.group_commit());
         let app = Arc::new(App {
+            registrar,
+            sms: sms::Sms::new(&config.sms),
+            held_lists: HeldLists::new(config.cache.lists_mib << 20),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
             config,
@@ -158,6 +168,8 @@ impl App {
     /// Commits what was accepted, stops refreshing, and returns when both are done. Stop listening first.
     pub async fn stop(&self) {
         self.recorder.drain().await;
+        self.registrar.drain().await;
+        self.sms.drain().await;
         self.stop.send_replace(true);
         let task = self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
@@ -176,6 +188,7 @@ impl App {
             // The poller brings the version; the certificate does not wait for it.
             Revoked::New | Revoked::Already(_) => {
                 self.engine.add_revocations(None, &[revocation::entry(&uvci.to_string())]);
+                self.held_lists.forget_all();
             }
         }
         Ok(revoked)
@@ -229,6 +242,21 @@ impl App {
         &self.stats
     }
 
+    /// Registers citizens.
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// The way to those who wait for a code.
+    pub fn sms(&self) -> &sms::Sms {
+        &self.sms
+    }
+
+    /// What holders were told of their certificates a moment ago.
+    pub fn held_lists(&self) -> &HeldLists {
+        &self.held_lists
+    }
+
     /// What is counted.
     pub fn tallies(&self) -> &Tallies {
         self.engine.tallies()
@@ -268,6 +296,7 @@ impl App {
         metrics::gauge!("thexanh_proofs_kept").set(self.engine.proofs_kept() as f64);
         metrics::gauge!("thexanh_pictures_kept").set(self.pictures.len() as f64);
         metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
+        metrics::gauge!("thexanh_registrations_waiting").set(self.registrar.waiting() as f64);
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);

@@ -47,6 +47,10 @@ section! {
         pub keys: Keys = Keys::default(),
         /// `[tokens]`: what a bearer token of staff or of a machine must say.
         pub tokens: Tokens = Tokens::default(),
+        /// `[citizens]`: what citizens may ask of us, and how often.
+        pub citizens: Citizens = Citizens::default(),
+        /// `[sms]`: how one-time codes reach their phones.
+        pub sms: Sms = Sms::default(),
         /// `[cache]`: how much memory answers may be remembered in.
         pub cache: Cache = Cache::default(),
         /// How Ed25519 signatures are verified: `auto` takes the fastest that the processor has, `portable` leaves its vectors alone, `library` is ed25519-dalek. The verdicts are the same.
@@ -121,12 +125,49 @@ section! {
 }
 
 section! {
+    /// What citizens may ask of us, and how often.
+    pub struct Citizens {
+        /// Seconds for which a session is good once its code was confirmed.
+        pub session_s: i64 = 3600,
+        /// Codes asked for and tried from one address in a minute (of IPv6, from one /64); 0 turns the limit off, for load tests. Set it with care where many share an address.
+        pub codes_per_address_per_minute: u64 = 30,
+        /// Registrations that may wait to be committed; one more is answered 503 at once.
+        pub queue: usize = 8_192,
+        /// Registrations committed together at most.
+        pub batch: usize = 500,
+        /// Batches worked on at once.
+        pub batches: usize = 2,
+    }
+}
+
+impl Citizens {
+    /// How registrations are gathered.
+    pub fn group_commit(&self) -> crate::store::GroupCommitSettings {
+        crate::store::GroupCommitSettings { queue: self.queue, batch: self.batch, workers: self.batches }
+    }
+}
+
+section! {
+    /// How one-time codes reach their phones.
+    pub struct Sms {
+        /// The gateway's webhook, `http://`: it takes `{"to": "+84..", "text": ".."}` and answers 2xx. A gateway with TLS is reached through a relay on this machine. Unset: codes are sent nowhere.
+        pub url: Option<String> = None,
+        /// The bearer token that the gateway asks for.
+        pub token: Option<Secret> = None,
+        /// Writes the messages to the log where there is no gateway. For demonstrations only: whoever reads the log can log in as anybody.
+        pub to_log_for_demo: bool = false,
+    }
+}
+
+section! {
     /// How much memory answers may be remembered in.
     pub struct Cache {
         /// MiB of proved signatures with their answers; about 1,700 texts fit in one MiB.
         pub proofs_mib: u64 = 64,
         /// MiB of rendered pictures.
         pub pictures_mib: u64 = 16,
+        /// MiB of lists of certificates, kept for a second.
+        pub lists_mib: u64 = 16,
         /// Milliseconds between two looks at the database for new revocations and keys.
         pub refresh_ms: u64 = 200,
     }
@@ -336,6 +377,16 @@ impl Config {
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));
         }
+        if self.citizens.queue == 0 || self.citizens.batch == 0 || self.citizens.batches == 0 {
+            return Err(ConfigError::Inconsistent(
+                "citizens.queue, citizens.batch and citizens.batches must be at least 1",
+            ));
+        }
+        if self.sms.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
+            return Err(ConfigError::Inconsistent(
+                "sms.url must begin with http://; reach a gateway with TLS through a relay",
+            ));
+        }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));
         }
@@ -365,6 +416,8 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("database", Database::MANUAL),
         ("keys", Keys::MANUAL),
         ("tokens", Tokens::MANUAL),
+        ("citizens", Citizens::MANUAL),
+        ("sms", Sms::MANUAL),
         ("cache", Cache::MANUAL),
         ("log", Log::MANUAL),
     ];

@@ -9,8 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::NO_STORE;
 use super::auth::Staff;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::registrations::Citizen;
 use crate::app::{App, Picture};
 use crate::certificate::{Profile, UnixSeconds, Uvci};
+use crate::codec;
 use crate::registration::certificates::CertificateError;
 use crate::store::{CertificateDetail, CertificateRow};
 
@@ -76,7 +78,84 @@ pub(super) fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
     }
 }
 
-/// How a certificate stands, for the facility that gave the dose, its province and the ministry.
+/// A certificate as its holder sees it, ready to be shown.
+#[derive(Serialize, ToSchema)]
+pub struct HeldDocument {
+    /// Names it for ever.
+    uvci: String,
+    /// Whose.
+    person: uuid::Uuid,
+    /// Their name.
+    name: String,
+    /// `valid`, `superseded` by a later dose's (and still true), `expired`, or `revoked`.
+    #[schema(value_type = String, example = "valid")]
+    state: &'static str,
+    /// The colour of its card.
+    #[schema(value_type = String, example = "yellow")]
+    card: &'static str,
+    /// Which dose of the course.
+    dose: u8,
+    /// How many doses the course has.
+    series: u8,
+    /// In seconds since 1970.
+    issued_at: i64,
+    /// Its last second, since 1970.
+    expires_at: i64,
+    /// The QR text, unless it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// Its pictures, unless it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Links>,
+}
+
+impl HeldDocument {
+    /// The certificate of somebody of this name.
+    pub fn of(app: &App, row: &CertificateRow, name: &str) -> HeldDocument {
+        let stands = row.revoked_at.is_none();
+        HeldDocument {
+            uvci: row.uvci.to_string(),
+            person: row.person,
+            name: name.to_owned(),
+            state: state_of(row, app.clock().now()),
+            card: row.card.as_str(),
+            dose: row.number,
+            series: row.series,
+            issued_at: row.issued_at.0,
+            expires_at: row.expires_at.0,
+            text: if stands { codec::encode_text(Profile::Compact, &row.compact).ok() } else { None },
+            links: stands.then(|| Links::of(app, &row.uvci)),
+        }
+    }
+}
+
+/// The certificates of the caller and their family. A new one is in it after a second at most.
+#[utoipa::path(
+    get, path = "/v1/certificates", tag = "certificates", security(("bearer" = [])),
+    responses(
+        (status = 200, description = "All of them, newest first", body = [HeldDocument]),
+        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_certificates(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let account = Citizen::of(&app, &request)?.account;
+    let list = match app.held_lists().recall(account) {
+        Some(list) => list,
+        None => {
+            let rows = app.store().certificates_held(account).await?;
+            let documents: Vec<HeldDocument> =
+                rows.iter().map(|held| HeldDocument::of(&app, &held.row, &held.name)).collect();
+            let list = Bytes::from(serde_json::to_vec(&documents).map_err(Problem::internal)?);
+            app.held_lists().keep(account, list.clone());
+            list
+        }
+    };
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(list))
+}
+
+/// How a certificate stands, for its holder, the facility that gave the dose, its province and the ministry.
 #[utoipa::path(
     get, path = "/v1/certificates/{uvci}", tag = "certificates", security(("bearer" = [])),
     params(("uvci" = String, Path, description = "The UVCI, with or without `URN:UVCI:`")),
@@ -173,7 +252,11 @@ async fn of_theirs(app: &App, request: &HttpRequest, uvci: &str) -> Result<Certi
     let unknown = || Problem::new(Kind::UNKNOWN_CERTIFICATE);
     let uvci: Uvci = uvci.parse().map_err(|_| unknown())?;
     let detail = app.store().certificate(&uvci).await?.ok_or_else(unknown)?;
-    staff.may_touch(&detail.facility, detail.province.as_deref())?;
+    match staff.account() {
+        Some(account) if app.store().is_member(account, detail.row.person).await? => {}
+        Some(_) => return Err(Problem::new(Kind::NOT_YOURS)),
+        None => staff.may_touch(&detail.facility, detail.province.as_deref())?,
+    }
     Ok(detail)
 }
 

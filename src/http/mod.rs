@@ -2,6 +2,7 @@
 //! [`routes`] mounts everything; the binary and the tests mount the same.
 
 pub mod access;
+pub mod appointments;
 mod asked;
 pub mod audit;
 pub mod auth;
@@ -15,12 +16,15 @@ mod idempotency;
 mod lines;
 mod locality;
 pub mod people;
+pub mod people_me;
 pub mod problem;
 mod published;
+mod quota;
 pub mod reactions;
 pub mod reference;
 mod refusals;
-pub mod registration_lists;
+mod registration_lists;
+pub mod registrations;
 pub mod revocations;
 mod server;
 pub mod sessions;
@@ -63,12 +67,15 @@ pub struct Shared {
     pub tokens: Arc<TokenKey>,
     /// The trust list in its forms.
     pub forms: Arc<trust_list::Forms>,
+    /// How often one address asked for a code.
+    quota: Arc<quota::Quota>,
 }
 
 impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
-        Shared { app, tokens, forms: Arc::default() }
+        let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
+        Shared { app, tokens, forms: Arc::default(), quota }
     }
 }
 
@@ -78,6 +85,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
         let Some(first) = rows.first() else { continue };
@@ -107,6 +115,20 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
+        ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
+        ("POST", "/v1/sessions") => web::post().to(sessions::post_session),
+        ("POST", "/v1/sessions/{id}/confirm") => web::post().to(sessions::post_confirmation),
+        ("POST", "/v1/registrations") => web::post().to(registrations::post_registration),
+        ("GET", "/v1/registrations") => get().to(registrations::get_registrations),
+        ("GET", "/v1/registrations/{id}") => get().to(registrations::get_registration),
+        ("PATCH", "/v1/registrations/{id}") => web::patch().to(registrations::patch_registration),
+        ("DELETE", "/v1/registrations/{id}") => web::delete().to(registrations::delete_registration),
+        ("POST", "/v1/registrations/{id}/declarations") => web::post().to(registrations::post_declaration),
+        ("GET", "/v1/people/me") => get().to(people_me::get_people_me),
+        ("POST", "/v1/people/me/phone") => web::post().to(people_me::post_phone),
+        ("POST", "/v1/people/claims") => web::post().to(people_me::post_claim),
+        ("GET", "/v1/reference/priority-groups") => get().to(reference::get_priority_groups),
+        ("GET", "/v1/reference/declaration") => get().to(reference::get_declaration),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
@@ -114,14 +136,14 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/districts") => get().to(reference::get_districts),
         ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
         ("GET", "/v1/reference/symptoms") => get().to(reactions::get_symptoms),
-        ("GET", "/v1/registrations") => get().to(registration_lists::get_registrations),
-        ("PATCH", "/v1/registrations/{person}") => web::patch().to(registration_lists::patch_registration),
         ("GET", "/v1/stats") => get().to(stats::get_stats),
-        ("GET", "/v1/appointments/sessions") => get().to(sessions::get_sessions),
-        ("POST", "/v1/appointments/sessions") => web::post().to(sessions::post_session),
-        ("GET", "/v1/appointments/sessions/{session}") => get().to(sessions::get_session),
-        ("POST", "/v1/appointments/sessions/{session}/places") => web::post().to(sessions::post_place),
-        ("DELETE", "/v1/appointments/sessions/{session}/places/{person}") => web::delete().to(sessions::delete_place),
+        ("GET", "/v1/appointments/sessions") => get().to(appointments::get_sessions),
+        ("POST", "/v1/appointments/sessions") => web::post().to(appointments::post_session),
+        ("GET", "/v1/appointments/sessions/{session}") => get().to(appointments::get_session),
+        ("POST", "/v1/appointments/sessions/{session}/places") => web::post().to(appointments::post_place),
+        ("DELETE", "/v1/appointments/sessions/{session}/places/{person}") => {
+            web::delete().to(appointments::delete_place)
+        }
         ("GET", "/v1/people") => get().to(people::get_people),
         ("GET", "/v1/people/{person}") => get().to(people::get_person),
         ("GET", "/v1/audit") => get().to(audit::get_audit),

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::appointments::PurposeQuery;
 use super::asked::{self, bad};
 use super::auth::Staff;
 use super::certificates::state_of;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::ReadRefusals;
-use super::sessions::PurposeQuery;
 use crate::app::App;
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::name::PersonName;

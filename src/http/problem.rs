@@ -23,6 +23,8 @@ pub struct Problem {
     field: Option<Cow<'static, str>>,
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
     cause: Option<Box<str>>,
+    /// Seconds after which another try is worth it, where we know.
+    retry_after: Option<u32>,
     /// Whether pages of every origin may read it; set where no middleware will.
     public: bool,
 }
@@ -92,6 +94,12 @@ kinds! {
     CHANGED_MEANWHILE = 409 "changed_meanwhile" "It was changed meanwhile; read it again" "Dữ liệu vừa được thay đổi; hãy đọc lại";
     /// Every place of the session is taken.
     SESSION_FULL = 409 "session_full" "Every place of this session is taken" "Buổi tiêm đã hết chỗ";
+    /// Another account holds this person's record.
+    PERSON_HELD = 409 "person_held" "Another account holds this person's record" "Hồ sơ của người này thuộc một tài khoản khác";
+    /// Another account answers to this phone number.
+    PHONE_IN_USE = 409 "phone_in_use" "Another account answers to this number" "Số này thuộc một tài khoản khác";
+    /// The registration was withdrawn: it is opened by registering again.
+    REGISTRATION_WITHDRAWN = 409 "registration_withdrawn" "This registration was withdrawn" "Đăng ký này đã được rút";
     /// The certificate was revoked; its picture is no longer handed out.
     CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked" "Chứng nhận này đã bị thu hồi";
     /// The body is longer than this route takes.
@@ -100,8 +108,16 @@ kinds! {
     UNSUPPORTED_MEDIA_TYPE = 415 "unsupported_media_type" "This route does not take this kind of body" "Không nhận loại nội dung này";
     /// The same `Idempotency-Key` came with another body.
     IDEMPOTENCY_KEY_REUSED = 422 "idempotency_key_reused" "This Idempotency-Key was used with another body" "Idempotency-Key này đã dùng cho nội dung khác";
+    /// The one-time code is wrong, too old, used, or was tried too often.
+    CODE_WRONG = 422 "code_wrong" "The code is not right, or no longer good" "Mã không đúng hoặc không còn hiệu lực";
+    /// No record fits what was said of it, or more is needed.
+    CLAIM_REFUSED = 422 "claim_refused" "No record can be claimed with this" "Không thể nhận hồ sơ với thông tin này";
+    /// An account holds a bounded number of people.
+    TOO_MANY_PEOPLE = 422 "too_many_people" "This account holds as many people as it may" "Tài khoản đã đủ số người";
     /// Something is asked for that cannot be made.
     UNPROCESSABLE = 422 "unprocessable" "This cannot be done as it stands" "Không thể thực hiện yêu cầu này";
+    /// Too much was asked for in a short time.
+    TOO_MANY_REQUESTS = 429 "too_many_requests" "Too many tries; wait a while" "Thử quá nhiều lần; vui lòng chờ";
     /// Something broke on our side.
     INTERNAL = 500 "internal" "Something went wrong on our side" "Hệ thống gặp lỗi";
     /// A thing we need, such as the database, cannot be had right now.
@@ -136,7 +152,15 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem of this kind without more to say.
     pub fn new(kind: Kind) -> Problem {
-        Problem { kind, detail: Cow::Borrowed(""), detail_vi: None, field: None, cause: None, public: false }
+        Problem {
+            kind,
+            detail: Cow::Borrowed(""),
+            detail_vi: None,
+            field: None,
+            cause: None,
+            retry_after: None,
+            public: false,
+        }
     }
 
     /// The same with a sentence on what is wrong with this request.
@@ -167,6 +191,12 @@ impl Problem {
     /// The same with its cause, which goes to the log and nowhere else.
     pub fn because(mut self, cause: impl fmt::Display) -> Problem {
         self.cause = Some(cause.to_string().into());
+        self
+    }
+
+    /// The same saying after how many seconds another try is worth it.
+    pub fn retry_after(mut self, seconds: i64) -> Problem {
+        self.retry_after = u32::try_from(seconds.max(1)).ok();
         self
     }
 
@@ -246,6 +276,9 @@ impl actix_web::ResponseError for Problem {
             // Long enough for a database to come back, short enough for a person to wait.
             503 => {
                 response.insert_header((header::RETRY_AFTER, "2"));
+            }
+            429 => {
+                response.insert_header((header::RETRY_AFTER, self.retry_after.unwrap_or(60).to_string()));
             }
             _ => {}
         }

@@ -7,8 +7,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;
 use crate::app::App;
+use crate::language::Said;
 use crate::policy;
 use crate::registration::reference::{self, Unit, Ward};
+use crate::registration::{declaration, priority};
 
 const CACHE: &str = "public, max-age=300";
 
@@ -109,7 +111,10 @@ pub struct ProductDocument {
 )]
 pub async fn get_provinces(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let rows = app.store().provinces().await?;
-    answer(&request, rows.into_iter().map(|row| ProvinceDocument { code: row.code, name: row.name }).collect())
+    answer(
+        &request,
+        rows.into_iter().map(|row| ProvinceDocument { code: row.code, name: row.name }).collect::<Vec<_>>(),
+    )
 }
 
 /// Whose districts are asked for.
@@ -134,7 +139,7 @@ pub struct DistrictQuery {
 pub async fn get_districts(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let query: DistrictQuery = query(&request, "expected ?province= and a province's code")?;
     let districts = reference::parts_of(&query.province).filter(|unit| unit.code.len() == 3);
-    answer(&request, districts.map(DistrictDocument::of).collect())
+    answer(&request, districts.map(DistrictDocument::of).collect::<Vec<_>>())
 }
 
 /// Which communes are asked for: one of the two.
@@ -171,13 +176,101 @@ pub async fn get_wards(request: HttpRequest) -> Result<HttpResponse, Problem> {
         WardQuery { district: None, q: Some(text) } => reference::wards_named(&text, MAX_WARDS_NAMED),
         _ => return Err(Problem::new(Kind::BAD_PARAMETER).detail(EXPECTED)),
     };
-    answer(&request, wards.iter().map(WardDocument::of).collect())
+    answer(&request, wards.iter().map(WardDocument::of).collect::<Vec<_>>())
 }
 
 /// The parameters of `request`. Errors: [`Kind::BAD_PARAMETER`], which says `expected`.
 fn query<T: serde::de::DeserializeOwned>(request: &HttpRequest, expected: &'static str) -> Result<T, Problem> {
     let query = web::Query::<T>::from_query(request.query_string());
     query.map(web::Query::into_inner).map_err(|_| Problem::new(Kind::BAD_PARAMETER).detail(expected))
+}
+
+/// A sentence in both languages.
+#[derive(Serialize, ToSchema)]
+pub struct SaidDocument {
+    /// English.
+    #[schema(value_type = String)]
+    en: &'static str,
+    /// Vietnamese.
+    #[schema(value_type = String)]
+    vi: &'static str,
+}
+
+impl SaidDocument {
+    fn of(said: Said) -> SaidDocument {
+        SaidDocument { en: said.en, vi: said.vi }
+    }
+}
+
+/// A priority group.
+#[derive(Serialize, ToSchema)]
+pub struct GroupDocument {
+    /// Its number, 0 for none.
+    number: u8,
+    /// Who is in it.
+    name: SaidDocument,
+}
+
+/// The priority groups of the campaign.
+#[utoipa::path(
+    get, path = "/v1/reference/priority-groups", tag = "reference",
+    responses(
+        (status = 200, description = "All of them, by number", body = [GroupDocument]),
+        (status = 304, description = "The caller has them"),
+    )
+)]
+pub async fn get_priority_groups(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let groups = priority::GROUPS.iter();
+    let groups = groups.map(|group| GroupDocument { number: group.number, name: SaidDocument::of(group.name) });
+    answer(&request, groups.collect::<Vec<_>>())
+}
+
+/// What is asked of those who register, and what they consent to.
+#[derive(Serialize, ToSchema)]
+pub struct DeclarationForm {
+    /// The version of the questions.
+    #[schema(value_type = String)]
+    version: &'static str,
+    /// The questions, each to be answered with yes or no, and details.
+    questions: Vec<QuestionDocument>,
+    /// What is consented to.
+    consent: ConsentForm,
+}
+
+/// A question of the health declaration.
+#[derive(Serialize, ToSchema)]
+pub struct QuestionDocument {
+    /// Its stable word.
+    #[schema(value_type = String)]
+    id: &'static str,
+    /// What is asked.
+    text: SaidDocument,
+}
+
+/// A text that is consented to.
+#[derive(Serialize, ToSchema)]
+pub struct ConsentForm {
+    /// Its version.
+    #[schema(value_type = String)]
+    version: &'static str,
+    /// The text.
+    text: SaidDocument,
+}
+
+/// The questions of the health declaration and the text of the consent, in force now.
+#[utoipa::path(
+    get, path = "/v1/reference/declaration", tag = "reference",
+    responses(
+        (status = 200, description = "Questions and consent", body = DeclarationForm),
+        (status = 304, description = "The caller has them"),
+    )
+)]
+pub async fn get_declaration(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let question =
+        |question: &declaration::Question| QuestionDocument { id: question.id, text: SaidDocument::of(question.text) };
+    let consent = ConsentForm { version: declaration::CONSENT_VERSION, text: SaidDocument::of(declaration::CONSENT) };
+    let questions = declaration::QUESTIONS.iter().map(question).collect();
+    answer(&request, DeclarationForm { version: declaration::VERSION, questions, consent })
 }
 
 /// The vaccination sites.
@@ -193,7 +286,7 @@ pub async fn get_facilities(app: web::Data<App>, request: HttpRequest) -> Result
     let rows = app.store().facilities().await?;
     let facility =
         |row: crate::store::Facility| FacilityDocument { code: row.code, name: row.name, province: row.province };
-    answer(&request, rows.into_iter().map(facility).collect())
+    answer(&request, rows.into_iter().map(facility).collect::<Vec<_>>())
 }
 
 /// The products that are certified here.
@@ -214,10 +307,10 @@ pub async fn get_products(request: HttpRequest) -> Result<HttpResponse, Problem>
         course: row.course,
         exists_since: row.exists_since.to_string(),
     });
-    answer(&request, products.collect())
+    answer(&request, products.collect::<Vec<_>>())
 }
 
-fn answer<T: Serialize>(request: &HttpRequest, rows: Vec<T>) -> Result<HttpResponse, Problem> {
+fn answer<T: Serialize>(request: &HttpRequest, rows: T) -> Result<HttpResponse, Problem> {
     let json = serde_json::to_vec(&rows).map_err(Problem::internal)?;
     Ok(Published::new("application/json", CACHE, json).answer(request))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::header;
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,7 @@ use super::asked::{self, bad, refused};
 use super::auth::Staff;
 use super::envelope::InFlight;
 use super::locality::{self, Locality};
-use super::problem::{self, Kind, Problem, ProblemDocument};
-use super::refusals::{ReadRefusals, WriteRefusals};
+use super::problem::{self, Kind, Problem};
 use super::{NO_STORE, sheet};
 use crate::app::App;
 use crate::language::Said;
@@ -258,21 +257,10 @@ fn wants_csv(request: &HttpRequest, format: Option<&str>) -> Result<bool, Proble
     }
 }
 
-/// The registrations of a district or a province, priority groups first; whose, how to call them, how each stands.
-///
-/// A facility and a province see their province, the ministry any. Pages go by key: what changes meanwhile makes no row come
-/// twice. As CSV (UTF-8, a byte order mark, cells that would be formulas led by an apostrophe) all rows are streamed.
-#[utoipa::path(
-    get, path = "/v1/registrations", tag = "registrations", security(("bearer" = [])), params(ListQuery),
-    responses(
-        (status = 200, description = "A page, or a sheet", content((RegistrationPage = "application/json"), (String = "text/csv"))),
-        ReadRefusals,
-    )
-)]
-pub async fn get_registrations(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let staff = Staff::of(&request, app.clock().now())?;
-    let query: ListQuery = asked::query(&request)?;
-    list(app.into_inner(), &request, staff, query).await
+/// The registrations of a district or a province, as a page or a sheet.
+pub(super) async fn answer(app: Arc<App>, request: &HttpRequest, staff: Staff) -> Result<HttpResponse, Problem> {
+    let query: ListQuery = asked::query(request)?;
+    list(app, request, staff, query).await
 }
 
 async fn list(app: Arc<App>, request: &HttpRequest, staff: Staff, query: ListQuery) -> Result<HttpResponse, Problem> {
@@ -344,29 +332,16 @@ pub struct ContactAnswer {
     contacts: i64,
 }
 
-/// Writes down what came of calling somebody who registered; with `scheduled` they have a place in the session as well.
-#[utoipa::path(
-    patch, path = "/v1/registrations/{person}", tag = "registrations", security(("bearer" = [])),
-    params(("person" = Uuid, Path, description = "Whose registration")),
-    request_body = ContactRequest,
-    responses(
-        (status = 200, description = "Written down", body = ContactAnswer),
-        (status = 404, description = "`unknown_registration`, `unknown_session`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`changed_meanwhile`, `session_full`", body = ProblemDocument, content_type = "application/problem+json"),
-        WriteRefusals,
-    )
-)]
-pub async fn patch_registration(
-    app: web::Data<App>,
-    path: web::Path<String>,
-    request: HttpRequest,
-    payload: web::Payload,
+/// Writes down what came of calling somebody who registered.
+pub(super) async fn contact(
+    app: &App,
+    staff: &Staff,
+    person: Uuid,
+    asked: ContactRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (staff, asked, _) = asked::json::<ContactRequest>(&app, &request, payload).await?;
-    let person = asked::person(&path)?;
     let state = app.store().registration_state(person).await?;
     let state = state.ok_or_else(|| Problem::new(Kind::UNKNOWN_REGISTRATION))?;
-    locality::within(&app, &staff, locality::province_of(&state.district)).await?;
+    locality::within(app, staff, locality::province_of(&state.district)).await?;
     let outcome = contact::OUTCOMES.into_iter().find(|outcome| *outcome == asked.status);
     let outcome = outcome.ok_or_else(|| {
         let en = "expected called, no_answer, scheduled, declined or vaccinated";
@@ -382,7 +357,7 @@ pub async fn patch_registration(
         (true, _) => return Err(refused("session", "scheduled needs a session's id", "cần mã buổi tiêm khi xếp lịch")),
     };
     if let Some((facility, _)) = &session {
-        super::sessions::may_use(&app, &staff, facility).await?;
+        super::appointments::may_use(app, staff, facility).await?;
     }
     let contact = Contact {
         person,
@@ -397,6 +372,6 @@ pub async fn patch_registration(
         Contacted::Done(contacts) => Ok(asked::answer(&ContactAnswer { person, status: outcome, contacts })),
         Contacted::Unknown => Err(Problem::new(Kind::UNKNOWN_REGISTRATION)),
         Contacted::Changed => Err(Problem::new(Kind::CHANGED_MEANWHILE)),
-        Contacted::NoPlace(placed) => Err(super::sessions::no_place(placed)),
+        Contacted::NoPlace(placed) => Err(super::appointments::no_place(placed)),
     }
 }

@@ -19,9 +19,14 @@ impl Described<'_> {
         row.name_key == self.name_key && row.birth.agrees_with(self.birth)
     }
 
+    /// True if `row` has this name or this birth date.
+    pub fn agrees_in_part(&self, row: &PersonRow) -> bool {
+        row.name_key == self.name_key || row.birth.agrees_with(self.birth)
+    }
+
     /// True if `row` was enrolled with an identity number of the same kind. It was not found under this one, so it is
     /// another's: a twin's, or one of the two is mistyped. Nine digits and twelve may be one person's.
-    fn has_another_identity(&self, row: &PersonRow) -> bool {
+    pub fn has_another_identity(&self, row: &PersonRow) -> bool {
         self.identity_digits.is_some() && row.identity_digits == self.identity_digits
     }
 }

@@ -1,15 +1,27 @@
 //! Registration, thin: people are enrolled, doses recorded and handed to `issue`. No HTTP types, no SQL.
 
+pub mod accounts;
+pub mod application;
 pub mod certificates;
+pub mod citizen;
+pub mod claims;
 pub mod contact;
+pub mod declaration;
 pub mod doses;
+mod enrol;
+pub mod fhir;
+pub mod health_number;
 mod matching;
 mod plan;
+pub mod priority;
 pub mod reactions;
 mod record;
 pub mod reference;
+pub mod registrations;
 pub mod sessions;
 pub mod tickets;
 
+pub use citizen::CitizenError;
 pub use doses::{DoseError, Recorded, Recorder};
-pub use record::{DoseRecord, PersonRecord, bounded, normalize_identity, normalize_phone};
+pub use record::{DoseRecord, InvalidField, PersonRecord, bounded, normalize_identity, normalize_phone};
+pub use registrations::{Registered, Registrar};

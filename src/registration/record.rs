@@ -96,25 +96,14 @@ impl CheckedDose {
 }
 
 /// Nothing is in the future before it is tomorrow in Viet Nam: clocks of facilities differ by minutes and hours.
-const IN_THE_FUTURE: (&str, &str) = ("it lies in the future", "ngày này còn ở tương lai");
+pub(super) const IN_THE_FUTURE: (&str, &str) = ("it lies in the future", "ngày này còn ở tương lai");
 
 impl DoseRecord {
     /// The dose with every field checked against its form and against the others at `now`.
     pub(super) fn check(self, now: UnixSeconds) -> Result<CheckedDose, InvalidField> {
         let today = now.vietnamese_date();
         let person = self.person;
-        let name = PersonName::parse(&person.name).map_err(|error| {
-            let (en, vi) = match error {
-                NameError::Empty => ("a name is needed", "cần có họ tên"),
-                NameError::TooLong => ("it is longer than a certificate can carry", "dài hơn mức chứng nhận ghi được"),
-                NameError::NotAName => ("it holds what is no part of a name", "có ký tự không thuộc về tên người"),
-                NameError::LostLetter => (
-                    "a letter of it cannot be written in A to Z; see ICAO 9303",
-                    "có chữ không viết được bằng A đến Z; xem ICAO 9303",
-                ),
-            };
-            refuse("person.name", error.code(), en, vi)
-        })?;
+        let name = parse_name("person.name", &person.name)?;
         let birth: BirthDate = person.birth.parse().map_err(|_| {
             refuse(
                 "person.birth",
@@ -211,12 +200,28 @@ impl DoseRecord {
     }
 }
 
+/// The name in `text`, or why `field` is refused.
+pub(super) fn parse_name(field: &'static str, text: &str) -> Result<PersonName, InvalidField> {
+    PersonName::parse(text).map_err(|error| {
+        let (en, vi) = match error {
+            NameError::Empty => ("a name is needed", "cần có họ tên"),
+            NameError::TooLong => ("it is longer than a certificate can carry", "dài hơn mức chứng nhận ghi được"),
+            NameError::NotAName => ("it holds what is no part of a name", "có ký tự không thuộc về tên người"),
+            NameError::LostLetter => (
+                "a letter of it cannot be written in A to Z; see ICAO 9303",
+                "có chữ không viết được bằng A đến Z; xem ICAO 9303",
+            ),
+        };
+        refuse(field, error.code(), en, vi)
+    })
+}
+
 pub(super) fn refuse(field: &'static str, code: &'static str, en: &'static str, vi: &'static str) -> InvalidField {
     InvalidField { field, code, reason: Said { en, vi } }
 }
 
 /// `Some(None)` for an absent field, `Some(Some(..))` for a good one, `None` for a bad one.
-fn optional<T>(field: Option<String>, check: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
+pub(super) fn optional<T>(field: Option<String>, check: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
     match field {
         None => Some(None),
         Some(text) => check(text).map(Some),
@@ -242,7 +247,7 @@ pub fn bounded(text: String, max: usize) -> Option<String> {
     good.then(|| trimmed.to_owned())
 }
 
-fn digits(text: &str, len: usize) -> Option<String> {
+pub(super) fn digits(text: &str, len: usize) -> Option<String> {
     (text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.to_owned())
 }
 

@@ -1,10 +1,12 @@
 //! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
 
+mod accounts;
 mod audit;
 mod batch;
 mod certificates;
 mod doses;
 pub mod embedded;
+mod holders;
 mod keys;
 mod lists;
 mod lookup;
@@ -13,6 +15,7 @@ mod people;
 mod pool;
 mod reactions;
 mod reference;
+mod registrations;
 mod revocations;
 mod sessions;
 mod tickets;
@@ -25,10 +28,12 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::error::SqlState;
 
+pub use accounts::{Challenge, PhoneDay};
 pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
 pub use certificates::{CertificateDetail, CertificateRow};
 pub use doses::{DoseRow, KnownRecord, RecordRow};
+pub use holders::{HeldCertificate, HeldRecords, PlacedSession, ReactionRow};
 pub use keys::IssuerKeyRow;
 pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
 pub use lookup::PersonDetail;
@@ -36,6 +41,7 @@ pub use migrations::SCHEMA;
 pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
+pub use registrations::{Member, RegisteredPerson, RegistrationRow};
 pub use revocations::Revoked;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
 pub use tickets::{NewTicket, TicketRow};

@@ -82,13 +82,6 @@ impl Store {
         Ok(row.map(|row| ReactedDose { given_at: seconds(row.get(0)), province: row.get(1), ward: row.get(2) }))
     }
 
-    /// True if the account may see the person's record.
-    pub async fn is_member(&self, account: Uuid, person: Uuid) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- is member\nSELECT 1 FROM account_member WHERE account_id = $1 AND person_id = $2";
-        Ok(client.query_opt(&client.prepare_cached(sql).await?, &[&account, &person]).await?.is_some())
-    }
-
     /// The reactions of a person, oldest first.
     pub async fn reactions_of(&self, person: Uuid) -> Result<Vec<ReportedReaction>, StoreError> {
         let client = self.client().await?;

@@ -29,7 +29,7 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    _schema: TestSchema,
+    schema: TestSchema,
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -72,12 +72,12 @@ impl TestApp {
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
         let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
-        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
+        Ok(TestApp { app, clock, keyring, tokens, serving, schema })
     }
 
     /// A bare connection to the service's tables.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        self._schema.client().await
+        self.schema.client().await
     }
 
     pub fn address(&self) -> SocketAddr {

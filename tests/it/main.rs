@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod citizens;
 mod cli;
 mod client;
 mod corpora;

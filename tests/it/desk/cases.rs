@@ -77,20 +77,20 @@ impl Case {
             }
             ("POST", "/v1/reactions") if person.is_nil() => return case(path.to_owned(), Some(json!({}))),
             _ if !path.starts_with("/v1/appointments")
-                && !["/v1/registrations/{person}", "/v1/people/{person}", "/v1/reactions"].contains(&path) =>
+                && !["/v1/registrations/{id}", "/v1/people/{person}", "/v1/reactions"].contains(&path) =>
             {
                 return None;
             }
             _ => {}
         }
-        let path = path.replace("{person}", &person.to_string());
+        let path = path.replace("{person}", &person.to_string()).replace("{id}", &person.to_string());
         if person.is_nil() {
             return case(path.replace("{session}", &format!("79001.{}", person.simple())), Some(json!({})));
         }
         add_registration(sql, person, DISTRICT_1, 1, "registered").await;
         let seen = json!({"status": "registered", "contacts": 0});
         match (row.method, row.path) {
-            ("PATCH", "/v1/registrations/{person}") => case(path, Some(json!({"status": "called", "seen": seen}))),
+            ("PATCH", "/v1/registrations/{id}") => case(path, Some(json!({"status": "called", "seen": seen}))),
             ("GET", "/v1/people/{person}") => case(format!("{path}?purpose=a+call"), None),
             ("POST", "/v1/reactions") => {
                 let dose = format!("{}.{}", person.simple(), dose.simple());

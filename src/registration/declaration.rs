@@ -1,0 +1,173 @@
+//! The health declaration: structured questions of one version, and answers that are checked against them; and the text that is
+//! consented to.
+//!
+//! Source: the screening form of Decision 2995/QD-BYT of 2021-06-18 (Bảng kiểm trước tiêm chủng vắc xin COVID-19), put as questions.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::record::{InvalidField, bounded, refuse};
+use crate::language::Said;
+
+/// A question of the declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Its stable word.
+    pub id: &'static str,
+    /// What is asked.
+    pub text: Said,
+}
+
+const fn question(id: &'static str, en: &'static str, vi: &'static str) -> Question {
+    Question { id, text: Said { en, vi } }
+}
+
+/// The version of the questions in force. A change of any of them raises it.
+pub const VERSION: &str = "2021-07";
+
+/// The questions in force, in the order in which they are asked.
+pub const QUESTIONS: [Question; 10] = [
+    question(
+        "anaphylaxis",
+        "Have you ever had anaphylaxis of any cause?",
+        "Bạn đã từng bị phản vệ do bất kỳ nguyên nhân nào?",
+    ),
+    question("covid19", "Have you had COVID-19 in the past six months?", "Bạn có mắc COVID-19 trong vòng 6 tháng qua?"),
+    question(
+        "other_vaccine",
+        "Have you had any other vaccine in the past 14 days?",
+        "Bạn có tiêm vắc xin khác trong 14 ngày qua?",
+    ),
+    question(
+        "immunity",
+        "Is your immunity weakened: cancer under treatment, spleen removed, HIV, corticosteroids, chemotherapy?",
+        "Bạn có suy giảm miễn dịch: ung thư đang điều trị, cắt lách, HIV, đang dùng corticoid, hóa trị, xạ trị?",
+    ),
+    question("acute_illness", "Are you acutely ill or feverish?", "Bạn có đang mắc bệnh cấp tính hoặc sốt?"),
+    question(
+        "chronic_illness",
+        "Do you have a chronic illness of heart, lungs, kidneys, liver, nerves, or diabetes?",
+        "Bạn có bệnh mạn tính về tim, phổi, thận, gan, thần kinh hoặc đái tháo đường?",
+    ),
+    question(
+        "bleeding",
+        "Do you bleed easily, or take anticoagulants?",
+        "Bạn có rối loạn đông máu hoặc dùng thuốc chống đông?",
+    ),
+    question("allergy", "Are you allergic to anything?", "Bạn có dị ứng với bất kỳ tác nhân nào?"),
+    question("pregnant", "Are you pregnant or nursing?", "Bạn có đang mang thai hoặc nuôi con bằng sữa mẹ?"),
+    question(
+        "earlier_reaction",
+        "Did you react strongly to an earlier dose of a COVID-19 vaccine?",
+        "Bạn có phản ứng nặng sau mũi vắc xin COVID-19 trước đây?",
+    ),
+];
+
+/// The version of the text that is consented to.
+pub const CONSENT_VERSION: &str = "2021-07";
+
+/// What is consented to.
+pub const CONSENT: Said = Said {
+    en: "I have been told of the benefits of the vaccine against COVID-19 and of reactions that may follow it, I agree to be \
+         vaccinated, and I agree that my data are processed for the vaccination campaign.",
+    vi: "Tôi đã được tư vấn về lợi ích của vắc xin phòng COVID-19 và các phản ứng có thể xảy ra sau tiêm, tôi đồng ý tiêm chủng \
+         và đồng ý cho xử lý dữ liệu của tôi phục vụ chiến dịch tiêm chủng.",
+};
+
+/// A health declaration: one answer to each question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// The version of the questions that were answered.
+    #[schema(example = "2021-07")]
+    pub version: String,
+    /// The answers, in any order.
+    pub answers: Vec<DeclaredAnswer>,
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredAnswer {
+    /// The question's word.
+    #[schema(example = "allergy")]
+    pub question: String,
+    /// Yes or no.
+    pub yes: bool,
+    /// More on it, at most 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+impl Declaration {
+    /// The declaration in the order of the questions, each answered once.
+    pub(super) fn check(mut self) -> Result<Declaration, InvalidField> {
+        if self.version != VERSION {
+            return Err(refuse(
+                "declaration.version",
+                "version_unknown",
+                "expected the version that /v1/reference/declaration shows",
+                "cần phiên bản ở /v1/reference/declaration",
+            ));
+        }
+        let place = |id: &str| QUESTIONS.iter().position(|question| question.id == id);
+        self.answers.sort_by_key(|answer| place(&answer.question));
+        let each_once = self.answers.iter().map(|answer| &*answer.question).eq(QUESTIONS.iter().map(|asked| asked.id));
+        if !each_once {
+            return Err(refuse(
+                "declaration.answers",
+                "answers_incomplete",
+                "each question of /v1/reference/declaration needs one answer",
+                "mỗi câu hỏi ở /v1/reference/declaration cần một câu trả lời",
+            ));
+        }
+        for answer in &mut self.answers {
+            if let Some(details) = answer.details.take() {
+                answer.details = Some(bounded(details, MAX_DETAILS_CHARS).ok_or(refuse(
+                    "declaration.answers",
+                    "text_invalid",
+                    "details are 1 to 500 characters without control characters",
+                    "chi tiết gồm 1 đến 500 ký tự, không có ký tự điều khiển",
+                ))?);
+            }
+        }
+        Ok(self)
+    }
+}
+
+const MAX_DETAILS_CHARS: usize = 500;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Every question answered with no.
+    pub fn healthy() -> Declaration {
+        let no = |question: &Question| DeclaredAnswer { question: question.id.to_owned(), yes: false, details: None };
+        Declaration { version: VERSION.to_owned(), answers: QUESTIONS.iter().map(no).collect() }
+    }
+
+    fn refused(change: impl FnOnce(&mut Declaration)) -> Option<&'static str> {
+        let mut declaration = healthy();
+        change(&mut declaration);
+        declaration.check().err().map(|error| error.code)
+    }
+
+    #[test]
+    fn each_question_is_answered_once_in_any_order() {
+        let mut reversed = healthy();
+        reversed.answers.reverse();
+        assert_eq!(reversed.check(), Ok(healthy()));
+        assert_eq!(refused(|declaration| drop(declaration.answers.pop())), Some("answers_incomplete"));
+        assert_eq!(refused(|declaration| declaration.answers.extend(healthy().answers)), Some("answers_incomplete"));
+        assert_eq!(refused(|declaration| declaration.answers[0].question = "age".into()), Some("answers_incomplete"));
+        assert_eq!(refused(|declaration| declaration.version = "1999-01".into()), Some("version_unknown"));
+    }
+
+    #[test]
+    fn details_may_be_as_long_as_the_limit_and_not_one_character_longer() {
+        for (len, code) in [(499, None), (500, None), (501, Some("text_invalid")), (0, Some("text_invalid"))] {
+            assert_eq!(refused(|declaration| declaration.answers[0].details = Some("ạ".repeat(len))), code, "{len}");
+        }
+    }
+}
