@@ -5,6 +5,7 @@
 //! is published are the medians of the ratios. Then it sends at a fixed rate, whatever the answers do, and says how long each
 //! took from the instant at which it was due.
 
+mod citizens;
 mod client;
 mod node;
 mod steady;
@@ -36,6 +37,12 @@ struct Arguments {
     /// Only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
+    /// Only registrations and look-ups by the holder, which need pgbench; with --full a minute each
+    #[arg(long)]
+    citizens: bool,
+    /// Be the node that citizens register with, with its keys and its database in this directory
+    #[arg(long, hide = true, value_name = "DIR")]
+    citizens_node: Option<std::path::PathBuf>,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -48,6 +55,14 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
         return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
+    }
+    if let Some(dir) = &arguments.citizens_node {
+        return citizens::serve(dir);
+    }
+    if arguments.citizens {
+        let figures = citizens::run(Duration::from_secs(if arguments.full { 60 } else { 10 }))?;
+        figures.iter().for_each(|figure| println!("{figure}"));
+        return Ok(());
     }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
