@@ -5,6 +5,7 @@
 //! is published are the medians of the ratios. Then it sends at a fixed rate, whatever the answers do, and says how long each
 //! took from the instant at which it was due.
 
+mod citizens;
 mod client;
 mod lists;
 mod node;
@@ -40,6 +41,12 @@ struct Arguments {
     /// Only the pages of localities' lists, over half a million registrations; with --full over five million
     #[arg(long)]
     lists: bool,
+    /// Only registrations and look-ups by the holder, which need pgbench; with --full a minute each
+    #[arg(long)]
+    citizens: bool,
+    /// Be the node that citizens register with, with its keys and its database in this directory
+    #[arg(long, hide = true, value_name = "DIR")]
+    citizens_node: Option<std::path::PathBuf>,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -55,6 +62,14 @@ fn main() -> Result<()> {
     }
     if arguments.lists {
         lists::run(arguments.full)?.iter().for_each(|figure| println!("{figure}"));
+        return Ok(());
+    }
+    if let Some(dir) = &arguments.citizens_node {
+        return citizens::serve(dir);
+    }
+    if arguments.citizens {
+        let figures = citizens::run(Duration::from_secs(if arguments.full { 60 } else { 10 }))?;
+        figures.iter().for_each(|figure| println!("{figure}"));
         return Ok(());
     }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);

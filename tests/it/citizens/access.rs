@@ -48,7 +48,7 @@ impl TestApp {
         let phone = format!("08{n:08}");
         let with_code = async || {
             let started = self.ask_code(&phone).await.json();
-            (started["id"].clone(), gateway.code().await)
+            (started["id"].clone(), gateway.code_for(&phone).await)
         };
         let registered = async || {
             let own = self.citizen(79_001);

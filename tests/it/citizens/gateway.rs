@@ -68,6 +68,16 @@ impl Gateway {
         code_in(message["text"].as_str().expect("a text"))
     }
 
+    /// The code in the next message for `phone`, written as 08..; those for others are thrown away.
+    pub async fn code_for(&self, phone: &str) -> String {
+        loop {
+            let (_, message) = self.next().await;
+            if message["to"].as_str().and_then(|to| to.strip_prefix("+84")) == phone.strip_prefix('0') {
+                return code_in(message["text"].as_str().expect("a text"));
+            }
+        }
+    }
+
     /// True if no message waits.
     pub async fn is_quiet(&self) -> bool {
         self.messages.lock().await.try_recv().is_err()
