@@ -47,6 +47,8 @@ section! {
         pub keys: Keys = Keys::default(),
         /// `[tokens]`: what a bearer token of staff or of a machine must say.
         pub tokens: Tokens = Tokens::default(),
+        /// `[corrections]`: until when they are to be answered.
+        pub corrections: Corrections = Corrections::default(),
         /// `[cache]`: how much memory answers may be remembered in.
         pub cache: Cache = Cache::default(),
         /// How Ed25519 signatures are verified: `auto` takes the fastest that the processor has, `portable` leaves its vectors alone, `library` is ed25519-dalek. The verdicts are the same.
@@ -117,6 +119,14 @@ section! {
         pub audience: String = "thexanh".to_owned(),
         /// Seconds for which a token of `thexanh token` is good unless it is asked for another time.
         pub lifetime_s: i64 = 12 * 3600,
+    }
+}
+
+section! {
+    /// Until when facilities are to answer what people say is missing or wrong.
+    pub struct Corrections {
+        /// Hours until a correction that nobody answered becomes a ticket of the response centre.
+        pub hours: i64 = 72,
     }
 }
 
@@ -336,6 +346,9 @@ impl Config {
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));
         }
+        if !(1..=24 * 365).contains(&self.corrections.hours) {
+            return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));
+        }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));
         }
@@ -365,6 +378,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("database", Database::MANUAL),
         ("keys", Keys::MANUAL),
         ("tokens", Tokens::MANUAL),
+        ("corrections", Corrections::MANUAL),
         ("cache", Cache::MANUAL),
         ("log", Log::MANUAL),
     ];

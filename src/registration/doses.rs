@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
+use super::corrections;
 use super::plan::{self, Answer, Plan};
 use super::record::{CheckedDose, DoseRecord, InvalidField};
 use crate::certificate::{CardColour, Profile, UnixSeconds, Uvci};
@@ -26,6 +27,9 @@ pub enum DoseError {
     /// The facility used this record number for another dose.
     #[error("record_no: this number was used for another dose")]
     RecordConflict,
+    /// The dose with this record number was voided since.
+    #[error("record_no: the dose with this number was voided")]
+    RecordVoided,
     /// It cannot be certified.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -49,6 +53,7 @@ impl DoseError {
         match self {
             DoseError::Invalid(error) => error.code,
             DoseError::RecordConflict => "record_conflict",
+            DoseError::RecordVoided => "record_voided",
             DoseError::Issue(error) => error.code(),
             DoseError::Keyring(error) => error.code(),
             DoseError::Store(error) => error.code(),
@@ -61,7 +66,7 @@ impl DoseError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             DoseError::Invalid(error) => Some(error.field),
-            DoseError::RecordConflict => Some("record_no"),
+            DoseError::RecordConflict | DoseError::RecordVoided => Some("record_no"),
             DoseError::Issue(IssueError::UnknownProduct) => Some("product"),
             DoseError::Issue(IssueError::Codec(_)) => Some("person.name"),
             DoseError::Issue(IssueError::KeyAlgorithm)
@@ -146,6 +151,8 @@ pub struct Desk {
     pub data_key: Arc<DataKey>,
     /// The trust list in force, swapped whole.
     pub trust: Arc<ArcSwap<TrustList>>,
+    /// For how many hours facilities may think about a correction.
+    pub correction_hours: i64,
 }
 
 type Batch = Vec<(Row, UnixSeconds)>;
@@ -210,7 +217,14 @@ impl Recorder {
     }
 
     fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
-        let data_key = &self.desk.data_key;
+        self.desk.row(by, dose, now)
+    }
+}
+
+impl Desk {
+    /// A dose as it is recorded: every field checked, numbers sealed and hashed.
+    pub(super) fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
+        let data_key = &self.data_key;
         let dose = dose.check(now)?;
         let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
         let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
@@ -256,7 +270,7 @@ async fn commit_rows(desk: &Desk, rows: &Batch) -> Result<Answers, CommitError> 
     let trust = desk.trust.load_full();
     let key = desk.keyring.signing_key(Profile::Compact, &trust, now);
     let key = key.map_err(|error| CommitError::Keyring(Arc::new(error)))?;
-    let written = desk.store.transact(&CommitRows { rows, key, now }).await;
+    let written = desk.store.transact(&CommitRows { rows, key, now, correction_hours: desk.correction_hours }).await;
     written.map_err(|error| CommitError::Store(Arc::new(error)))
 }
 
@@ -265,6 +279,7 @@ struct CommitRows<'a> {
     rows: &'a Batch,
     key: &'a IssuerKey,
     now: UnixSeconds,
+    correction_hours: i64,
 }
 
 impl Work for CommitRows<'_> {
@@ -284,11 +299,12 @@ impl Work for CommitRows<'_> {
         let mut plan = Plan::new(self.key, self.now, records, candidates, doses);
         let planned: Vec<Answer> = rows().map(|row| plan.take(row)).collect();
         write(tx, &plan.writes, self.now).await?;
+        corrections::queue_unclear(tx, &plan.writes.unclear, self.correction_hours, self.now).await?;
         with_stored_certificates(tx, planned).await
     }
 }
 
-async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
+pub(super) async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
     if !writes.superseded.is_empty() {
         tx.supersede(&writes.superseded, now).await?;
     }
@@ -300,22 +316,25 @@ async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(
 }
 
 /// Fills in the answers for doses that had been recorded under another number.
-async fn with_stored_certificates(tx: &Tx<'_>, planned: Vec<Answer>) -> Result<Answers, StoreError> {
+pub(super) async fn with_stored_certificates(tx: &Tx<'_>, planned: Vec<Answer>) -> Result<Answers, StoreError> {
     let stored = |answer: &Answer| match answer {
-        Answer::Stored(dose) => Some((dose.person, dose.dose)),
+        Answer::Stored(dose) => Some(dose.person),
         Answer::Ready(_) => None,
     };
-    let doses: Vec<(Uuid, Uuid)> = planned.iter().filter_map(stored).collect();
-    let certificates = match doses.is_empty() {
+    let people: Vec<Uuid> = planned.iter().filter_map(stored).collect();
+    let certificates = match people.is_empty() {
         true => Vec::new(),
-        false => tx.certificates_of_doses(&doses).await?,
+        false => tx.certificates_of(&people).await?,
     };
     let answer = |answer: Answer| match answer {
         Answer::Ready(answer) => answer,
-        Answer::Stored(dose) => match certificates.iter().find(|certificate| certificate.dose == dose.dose) {
-            Some(certificate) => plan::recorded(dose, certificate, true),
-            None => Err(DoseError::Unreadable),
-        },
+        Answer::Stored(dose) => {
+            let of_person = certificates.iter().filter(|certificate| certificate.person == dose.person);
+            match store::saying(dose.dose, of_person) {
+                Some(certificate) => plan::recorded(dose, certificate, true),
+                None => Err(DoseError::Unreadable),
+            }
+        }
     };
     Ok(planned.into_iter().map(answer).collect())
 }

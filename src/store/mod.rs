@@ -1,8 +1,11 @@
 //! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
 
+mod attachments;
 mod audit;
 mod batch;
 mod certificates;
+mod corrections;
+mod dose_changes;
 mod doses;
 pub mod embedded;
 mod keys;
@@ -10,6 +13,7 @@ mod migrations;
 mod people;
 mod pool;
 mod reference;
+mod restating;
 mod revocations;
 
 use std::future::Future;
@@ -20,14 +24,18 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::error::SqlState;
 
+pub use attachments::Attachment;
 pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
-pub use certificates::{CertificateDetail, CertificateRow};
+pub use certificates::{CertificateDetail, CertificateRow, saying};
+pub use corrections::{CorrectionPlace, CorrectionRow, QueueKey, QueueOf};
+pub use dose_changes::DoseChangeRow;
 pub use doses::{DoseRow, KnownRecord, RecordRow};
 pub use keys::IssuerKeyRow;
 pub use migrations::SCHEMA;
 pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
 pub use reference::{Claim, Facility, Province};
+pub use restating::KnownPerson;
 pub use revocations::Revoked;
 
 use embedded::{Embedded, EmbeddedError};
