@@ -29,7 +29,7 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    _schema: TestSchema,
+    schema: TestSchema,
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -72,7 +72,7 @@ impl TestApp {
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
         let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
-        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
+        Ok(TestApp { app, clock, keyring, tokens, serving, schema })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -105,6 +105,24 @@ impl TestApp {
             lifetime_s: 3600,
         };
         format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
+    }
+
+    /// A token's header of somebody at a facility.
+    pub fn bearer_at(&self, facility: &str, subject: &str) -> String {
+        let (subject, facility) = (subject.to_owned(), Some(facility.to_owned()));
+        let grant = Grant { role: Role::Facility, subject, facility, province: None, lifetime_s: 3600 };
+        format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
+    }
+
+    /// A bare connection to the test's tables.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        self.schema.client().await
+    }
+
+    /// Sends JSON with somebody's token.
+    pub async fn send(&self, method: &str, path: &str, bearer: &str, json: &serde_json::Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("authorization", bearer)];
+        self.request(method, path, &headers, json.to_string().as_bytes()).await
     }
 
     pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {

@@ -6,10 +6,13 @@
     reason = "tests are told by the environment where the corpora and the database are"
 )]
 
+mod amend;
 mod app;
 mod cli;
 mod client;
 mod corpora;
+mod corrections;
+mod crash;
 mod embedded;
 mod harness;
 mod http_access;
