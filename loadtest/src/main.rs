@@ -6,6 +6,7 @@
 //! took from the instant at which it was due.
 
 mod client;
+mod doses;
 mod node;
 mod steady;
 mod texts;
@@ -36,6 +37,12 @@ struct Arguments {
     /// Only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
+    /// Only doses in and certificates out
+    #[arg(long)]
+    doses: bool,
+    /// Be the node of the doses
+    #[arg(long, hide = true)]
+    doses_node: bool,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -48,6 +55,17 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
         return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
+    }
+    if arguments.doses_node {
+        return doses::node();
+    }
+    if arguments.doses || arguments.only.is_none() {
+        let length = Duration::from_secs(if arguments.full { 60 } else { 10 });
+        let figures = doses::run(length)?;
+        figures.iter().for_each(|figure| println!("{figure}"));
+        if arguments.doses {
+            return Ok(());
+        }
     }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
