@@ -275,9 +275,12 @@ impl<'k> Plan<'k> {
             recorded_at: self.now,
             recorded_by: row.subject.clone(),
         };
-        let certificate = self.certify(&dose, &[others, vec![this]].concat())?;
+        let certificate = self.certify(&dose, &[&others[..], &[this]].concat())?;
         let answer = recorded(dose.clone(), &certificate, false);
-        self.supersede(person);
+        // Somebody without another dose has no certificate in force: nearly everybody, on a first day.
+        if !others.is_empty() {
+            self.supersede(person);
+        }
         self.add_record(row, &dose);
         self.certificates.insert(dose.dose, certificate.clone());
         self.doses.entry(person).or_default().push(dose.clone());

@@ -321,6 +321,22 @@ async fn an_unclear_dose_that_is_nobody_s_else_stays_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_dose_of_somebody_known_under_another_name_is_doubted_until_the_facility_says_it_is_theirs() {
+    let app = TestApp::start().await;
+    let known = app.dose("R-1", 1).await.json();
+    let mut married = dose("R-2", 2);
+    married["person"]["name"] = json!("Nguyễn Thị Phương Lan");
+    let married = app.post_as(Role::Facility, "/v1/doses", &married).await.json();
+    assert_eq!((&married["person"], &married["flags"]), (&known["person"], &json!(["person_differs"])));
+    let asked = app.get_as(Role::Facility, "/v1/corrections").await.json()["corrections"][0].clone();
+    let accept = json!({"version": 1, "answer": "accept", "person": known["person"]});
+    let accepted = app.answer("n", &asked, &accept).await.json();
+    assert_eq!((&accepted["status"], &accepted["revoked"]), (&json!("accepted"), &json!([])));
+    let flags = app.sql().await.query("SELECT flags FROM dose", &[]).await.expect("reads");
+    assert!(flags.iter().all(|row| row.get::<_, Value>(0) == json!([])), "nobody doubts it any more");
+}
+
+#[tokio::test]
 async fn queues_are_paged_by_key_and_seen_by_those_who_answer_for_them() {
     let app = TestApp::start().await;
     for n in 0..5 {
