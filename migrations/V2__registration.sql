@@ -156,11 +156,12 @@ CREATE TABLE correction (
     correction_id uuid NOT NULL,
     kind text NOT NULL,          -- missing_dose, wrong_data, unclear_person
     facility_code text NOT NULL, -- who is to answer
-    status text NOT NULL,        -- open, overdue, accepted, rejected
-    claim jsonb NOT NULL,        -- what should be so, with the candidates of an unclear person
+    status text NOT NULL,        -- open, checking, overdue, accepted, rejected
+    claim jsonb NOT NULL,        -- what should be so, numbers sealed; or the candidates of an unclear person
     said text NOT NULL,
     attachment_id uuid,
-    steps jsonb NOT NULL,        -- each: at, by, role, what, note
+    steps jsonb NOT NULL,        -- each: at, by, role, place, what, note
+    pending jsonb,               -- an acceptance that waits for a second person: what is to be done, by whom
     version bigint NOT NULL,     -- raised by every step: two who answer at once do not both
     made_at timestamptz NOT NULL,
     due_at timestamptz NOT NULL,
@@ -174,6 +175,7 @@ CREATE TABLE correction_by_facility (
     due_at timestamptz NOT NULL,
     correction_id uuid NOT NULL,
     person_id uuid NOT NULL,
+    overdue boolean NOT NULL,    -- its ticket is open already
     PRIMARY KEY (facility_code, due_at, correction_id)
 );
 

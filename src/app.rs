@@ -33,8 +33,10 @@ use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, PublicKey};
+use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
-use crate::registration::doses::Desk;
+use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
+use crate::registration::doses::{Desk, DoseId};
 use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
 use crate::revocation;
@@ -139,6 +141,7 @@ impl App {
             keyring: Arc::clone(&keyring),
             data_key: Arc::clone(&data_key),
             trust: Arc::clone(&trust),
+            correction_hours: config.corrections.hours,
         };
         let (desk, recorder) = (desk(), Recorder::new(desk(), GroupCommitSettings::default()));
         let registrar = Registrar::new(store.clone(), Arc::clone(&data_key), config.citizens.group_commit());
@@ -192,6 +195,45 @@ impl App {
             }
         }
         Ok(revoked)
+    }
+
+    /// Changes a dose, or notes the change for a second person. What is revoked by it is rejected here when this returns.
+    pub async fn amend(&self, id: DoseId, change: &Change, by: &str, why: &str) -> Result<Changed, AmendError> {
+        let outcome = self.desk.amend(id, change, by, why, self.clock.now()).await?;
+        Ok(self.follow(outcome))
+    }
+
+    /// Confirms or refuses a change that waits. What is revoked by it is rejected here when this returns.
+    pub async fn confirm(&self, id: DoseId, change: Uuid, by: &str, confirmed: bool) -> Result<Changed, AmendError> {
+        let outcome = self.desk.confirm(id, change, by, confirmed, self.clock.now()).await?;
+        Ok(self.follow(outcome))
+    }
+
+    /// Answers a correction. What is revoked by it is rejected here when this returns.
+    pub async fn answer_correction(
+        &self,
+        id: CorrectionId,
+        version: i64,
+        answer: &Answer,
+        by: &Actor,
+    ) -> Result<Answered, CorrectionError> {
+        let answered = self.desk.answer(id, version, answer, by, self.clock.now()).await?;
+        self.fell(&answered.revoked);
+        Ok(answered)
+    }
+
+    fn follow(&self, outcome: Changed) -> Changed {
+        if let Changed::Applied(amended) = &outcome {
+            self.fell(&amended.revoked);
+        }
+        outcome
+    }
+
+    /// Rejects these certificates here from now on: they are revoked in the database.
+    pub fn fell(&self, revoked: &[Uvci]) {
+        let entries: Vec<_> = revoked.iter().map(|uvci| revocation::entry(&uvci.to_string())).collect();
+        self.engine.add_revocations(None, &entries);
+        revoked.iter().for_each(|uvci| self.pictures.forget(*uvci));
     }
 
     /// A picture of a certificate that is not revoked.

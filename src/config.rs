@@ -51,6 +51,8 @@ section! {
         pub citizens: Citizens = Citizens::default(),
         /// `[sms]`: how one-time codes reach their phones.
         pub sms: Sms = Sms::default(),
+        /// `[corrections]`: until when they are to be answered.
+        pub corrections: Corrections = Corrections::default(),
         /// `[cache]`: how much memory answers may be remembered in.
         pub cache: Cache = Cache::default(),
         /// How Ed25519 signatures are verified: `auto` takes the fastest that the processor has, `portable` leaves its vectors alone, `library` is ed25519-dalek. The verdicts are the same.
@@ -156,6 +158,14 @@ section! {
         pub token: Option<Secret> = None,
         /// Writes the messages to the log where there is no gateway. For demonstrations only: whoever reads the log can log in as anybody.
         pub to_log_for_demo: bool = false,
+    }
+}
+
+section! {
+    /// Until when facilities are to answer what people say is missing or wrong.
+    pub struct Corrections {
+        /// Hours until a correction that nobody answered becomes a ticket of the response centre.
+        pub hours: i64 = 72,
     }
 }
 
@@ -387,6 +397,9 @@ impl Config {
                 "sms.url must begin with http://; reach a gateway with TLS through a relay",
             ));
         }
+        if !(1..=24 * 365).contains(&self.corrections.hours) {
+            return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));
+        }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));
         }
@@ -418,6 +431,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("tokens", Tokens::MANUAL),
         ("citizens", Citizens::MANUAL),
         ("sms", Sms::MANUAL),
+        ("corrections", Corrections::MANUAL),
         ("cache", Cache::MANUAL),
         ("log", Log::MANUAL),
     ];

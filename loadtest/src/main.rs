@@ -7,6 +7,7 @@
 
 mod citizens;
 mod client;
+mod doses;
 mod lists;
 mod node;
 mod steady;
@@ -47,6 +48,12 @@ struct Arguments {
     /// Be the node that citizens register with, with its keys and its database in this directory
     #[arg(long, hide = true, value_name = "DIR")]
     citizens_node: Option<std::path::PathBuf>,
+    /// Only doses in and certificates out
+    #[arg(long)]
+    doses: bool,
+    /// Be the node of the doses
+    #[arg(long, hide = true)]
+    doses_node: bool,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -71,6 +78,17 @@ fn main() -> Result<()> {
         let figures = citizens::run(Duration::from_secs(if arguments.full { 60 } else { 10 }))?;
         figures.iter().for_each(|figure| println!("{figure}"));
         return Ok(());
+    }
+    if arguments.doses_node {
+        return doses::node();
+    }
+    if arguments.doses || arguments.only.is_none() {
+        let length = Duration::from_secs(if arguments.full { 60 } else { 10 });
+        let figures = doses::run(length)?;
+        figures.iter().for_each(|figure| println!("{figure}"));
+        if arguments.doses {
+            return Ok(());
+        }
     }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;

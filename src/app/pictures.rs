@@ -67,6 +67,15 @@ impl Pictures {
         self.0.insert(key, bytes);
     }
 
+    /// Forgets every picture of a certificate.
+    pub fn forget(&self, uvci: Uvci) {
+        for profile in [Profile::Compact, Profile::Hc1] {
+            for picture in [Picture::Svg, Picture::Png, Picture::Pdf, Picture::Txt] {
+                self.0.invalidate(&(uvci, profile, picture));
+            }
+        }
+    }
+
     /// How many are kept, roughly.
     pub fn len(&self) -> u64 {
         self.0.entry_count()

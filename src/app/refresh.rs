@@ -10,11 +10,14 @@ use uuid::Uuid;
 use super::{App, Engine, StartError};
 use crate::certificate::Uvci;
 use crate::revocation;
-use crate::store::{IssuerKeyRow, Store};
+use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
 
 /// Revocations read at a time: a node that starts reads all of them.
 const PAGE: i64 = 10_000;
+/// Corrections past their deadline are looked for once in so many refreshes, so many at a time.
+const DEADLINES_EVERY: u32 = 25;
+const DEADLINES_PAGE: i64 = 500;
 /// How often histograms are folded, so that they stay small.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -70,11 +73,16 @@ impl App {
         Ok(())
     }
 
+    /// Makes tickets of the response centre out of corrections that nobody answered in time. Returns how many.
+    pub async fn escalate(&self) -> Result<usize, StoreError> {
+        self.store.escalate_corrections(self.node, self.clock.now(), DEADLINES_PAGE).await
+    }
+
     /// Refreshes until `stop` says so. A database that is away is reported once, and once more when it is back.
     pub(super) async fn keep_fresh(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(Duration::from_millis(self.config.cache.refresh_ms));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut failing, mut upkept) = (false, Instant::now());
+        let (mut failing, mut upkept, mut round) = (false, Instant::now(), 0_u32);
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -91,6 +99,15 @@ impl App {
                     failing = true;
                     tracing::error!(code = error.code(), cause = %error, "cannot refresh keys and revocations; what is known stays in force");
                 }
+            }
+            round = round.wrapping_add(1);
+            if round.is_multiple_of(DEADLINES_EVERY)
+                && let Err(error) = self.escalate().await
+            {
+                tracing::warn!(
+                    code = error.code(),
+                    "cannot look for corrections past their deadline; tried again soon"
+                );
             }
             if upkept.elapsed() >= UPKEEP {
                 upkept = Instant::now();

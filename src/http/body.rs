@@ -21,20 +21,28 @@ pub enum Media {
     Json,
     /// `application/x-ndjson`: one JSON value a line.
     Ndjson,
+    /// `image/jpeg`.
+    Jpeg,
+    /// `image/png`.
+    Png,
 }
 
 impl Media {
-    fn name(self) -> &'static str {
+    /// As `Content-Type` has it.
+    pub fn name(self) -> &'static str {
         match self {
             Media::Text => "text/plain",
             Media::Json => "application/json",
             Media::Ndjson => "application/x-ndjson",
+            Media::Jpeg => "image/jpeg",
+            Media::Png => "image/png",
         }
     }
 
     fn parse(essence: &str) -> Option<Media> {
-        let named =
-            [Media::Text, Media::Json, Media::Ndjson].into_iter().find(|m| essence.eq_ignore_ascii_case(m.name()));
+        let named = [Media::Text, Media::Json, Media::Ndjson, Media::Jpeg, Media::Png]
+            .into_iter()
+            .find(|m| essence.eq_ignore_ascii_case(m.name()));
         named.or_else(|| essence.eq_ignore_ascii_case("application/ndjson").then_some(Media::Ndjson))
     }
 }

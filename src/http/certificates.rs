@@ -265,6 +265,7 @@ impl From<CertificateError> for Problem {
         match error {
             CertificateError::Unknown => Problem::new(Kind::UNKNOWN_CERTIFICATE),
             CertificateError::Revoked => Problem::new(Kind::CERTIFICATE_REVOKED),
+            CertificateError::Superseded => Problem::new(Kind::CERTIFICATE_SUPERSEDED),
             CertificateError::Unreadable => Problem::internal(error),
             CertificateError::Issue(cause) => Problem::internal(cause),
             CertificateError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),

@@ -111,7 +111,7 @@ const ROUTE: &str = "POST /v1/doses";
         (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`record_conflict`: the record number was used for another dose", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`record_conflict`: the record number was used for another dose; `record_voided`: for one that was voided", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`, or why the dose cannot be certified, with its `field`: `product_unknown`, `date_in_the_future`, `date_before_product`, `date_before_birth`, `date_invalid`, `date_missing`, `instant_invalid`, `name_empty`, `name_too_long`, `name_invalid`, `name_loses_a_letter`, `number_invalid`, `text_invalid`, `word_unknown`, `phone_invalid`, `identity_invalid`, `ward_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -299,12 +299,17 @@ impl From<DoseError> for Problem {
         const UNCERTIFIABLE: &Said =
             &Said { en: "This dose cannot be certified", vi: "Không thể cấp chứng nhận cho mũi tiêm này" };
         const TAKEN: &Said = &Said { en: "This record number is taken", vi: "Số hồ sơ này đã được dùng" };
+        const VOIDED: &Said = &Said { en: "This dose was voided", vi: "Mũi tiêm này đã bị huỷ" };
         let problem = match &error {
             DoseError::Invalid(invalid) => refused(422, UNCERTIFIABLE).said(invalid.reason),
             DoseError::RecordConflict => refused(409, TAKEN)
                 .said(Said {
                     en: "it was used for another dose", vi: "số này đã dùng cho một mũi tiêm khác"
                 }),
+            DoseError::RecordVoided => refused(409, VOIDED).said(Said {
+                en: "the dose with this number was voided; use another number if it was given after all",
+                vi: "mũi tiêm có số này đã bị huỷ; nếu thực sự đã tiêm, hãy dùng số khác",
+            }),
             DoseError::Issue(cause @ (IssueError::UnknownProduct | IssueError::Codec(_))) => {
                 refused(422, UNCERTIFIABLE).detail(cause.to_string())
             }

@@ -8,7 +8,9 @@ pub mod audit;
 pub mod auth;
 mod body;
 pub mod certificates;
+pub mod corrections;
 mod docs;
+pub mod dose_changes;
 pub mod doses;
 mod envelope;
 pub mod health;
@@ -17,6 +19,7 @@ mod lines;
 mod locality;
 pub mod people;
 pub mod people_me;
+mod photos;
 pub mod problem;
 mod published;
 mod quota;
@@ -113,6 +116,14 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
+        ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
+        ("POST", "/v1/certificates/{uvci}/renew") => web::post().to(dose_changes::post_renewal),
+        ("POST", "/v1/corrections") => web::post().to(corrections::post_correction),
+        ("GET", "/v1/corrections") => get().to(corrections::get_corrections),
+        ("GET", "/v1/corrections/{id}") => get().to(corrections::get_correction),
+        ("PATCH", "/v1/corrections/{id}") => web::patch().to(corrections::patch_correction),
+        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(corrections::put_photo),
+        ("GET", "/v1/corrections/{id}/photo") => get().to(corrections::get_photo),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),

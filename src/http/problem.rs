@@ -72,6 +72,8 @@ kinds! {
     ROLE_NOT_ALLOWED = 403 "role_not_allowed" "This role may not do this" "Vai trò này không được phép";
     /// The role may use this route, but not for what belongs to others.
     NOT_YOURS = 403 "not_yours" "This belongs to another facility or province" "Dữ liệu này thuộc về nơi khác";
+    /// What was asked for by one person is to be confirmed by another.
+    SECOND_PERSON_NEEDED = 403 "second_person_needed" "This takes a second person" "Việc này cần người thứ hai xác nhận";
     /// No such route.
     UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address" "Không có gì ở địa chỉ này";
     /// No certificate with this UVCI.
@@ -86,6 +88,10 @@ kinds! {
     UNKNOWN_DOSE = 404 "unknown_dose" "There is no such dose" "Không có mũi tiêm này";
     /// No case with this id.
     UNKNOWN_TICKET = 404 "unknown_ticket" "There is no such case" "Không có vụ việc này";
+    /// No change of that name waits.
+    UNKNOWN_CHANGE = 404 "unknown_change" "No such change waits" "Không có thay đổi nào như vậy đang chờ";
+    /// No such correction, or no photo of it.
+    UNKNOWN_CORRECTION = 404 "unknown_correction" "There is no such correction" "Không có yêu cầu đính chính này";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.
@@ -100,6 +106,22 @@ kinds! {
     PHONE_IN_USE = 409 "phone_in_use" "Another account answers to this number" "Số này thuộc một tài khoản khác";
     /// The registration was withdrawn: it is opened by registering again.
     REGISTRATION_WITHDRAWN = 409 "registration_withdrawn" "This registration was withdrawn" "Đăng ký này đã được rút";
+    /// The dose was voided.
+    DOSE_VOIDED = 409 "dose_voided" "This dose was voided" "Mũi tiêm này đã bị huỷ";
+    /// The person has such a dose already.
+    DOSE_DUPLICATE = 409 "dose_duplicate" "The person has this dose already" "Người này đã có mũi tiêm này";
+    /// Another change waits for a second person.
+    CHANGE_WAITS = 409 "change_waits" "Another change waits for a second person" "Một thay đổi khác đang chờ người thứ hai";
+    /// What was to be changed is no longer what it was.
+    CHANGE_OUTDATED = 409 "change_outdated" "The dose was changed since" "Mũi tiêm đã được sửa từ đó";
+    /// A later certificate says something else.
+    CERTIFICATE_SUPERSEDED = 409 "certificate_superseded" "A later certificate took its place" "Đã có chứng nhận mới hơn thay thế";
+    /// Somebody answered in the meantime.
+    CORRECTION_CHANGED = 409 "correction_changed" "Somebody was faster: read it again" "Đã có người khác xử lý trước: hãy đọc lại";
+    /// It was accepted or rejected before.
+    CORRECTION_CLOSED = 409 "correction_closed" "This correction is closed" "Yêu cầu đính chính này đã kết thúc";
+    /// So many are open about the person already.
+    TOO_MANY_CORRECTIONS = 409 "too_many_corrections" "Too many corrections are open" "Đang có quá nhiều yêu cầu đính chính";
     /// The certificate was revoked; its picture is no longer handed out.
     CERTIFICATE_REVOKED = 410 "certificate_revoked" "This certificate was revoked" "Chứng nhận này đã bị thu hồi";
     /// The body is longer than this route takes.

@@ -19,6 +19,9 @@ pub enum CertificateError {
     /// It was revoked: its picture must not be handed out again.
     #[error("the certificate was revoked")]
     Revoked,
+    /// A later one took its place, and says something else.
+    #[error("a later certificate took its place")]
+    Superseded,
     /// What is stored cannot be read: a defect.
     #[error("a stored certificate cannot be read")]
     Unreadable,
@@ -39,6 +42,7 @@ impl CertificateError {
         match self {
             CertificateError::Unknown => "certificate_unknown",
             CertificateError::Revoked => "certificate_revoked",
+            CertificateError::Superseded => "certificate_superseded",
             CertificateError::Unreadable => "row_unreadable",
             CertificateError::Issue(error) => error.code(),
             CertificateError::Keyring(error) => error.code(),
@@ -103,6 +107,6 @@ impl Desk {
     }
 }
 
-fn decode(profile: Profile, stored: &[u8]) -> Result<Certificate<'static>, CodecError> {
+pub(super) fn decode(profile: Profile, stored: &[u8]) -> Result<Certificate<'static>, CodecError> {
     codec::decode_claims(profile, cose::parse(stored)?.payload).map(Certificate::into_owned)
 }

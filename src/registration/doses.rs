@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
+use super::corrections;
 use super::plan::{self, Answer, Plan};
 use super::record::{CheckedDose, DoseRecord, InvalidField};
 use crate::certificate::{CardColour, Profile, UnixSeconds, Uvci};
@@ -27,6 +28,9 @@ pub enum DoseError {
     /// The facility used this record number for another dose.
     #[error("record_no: this number was used for another dose")]
     RecordConflict,
+    /// The dose with this record number was voided since.
+    #[error("record_no: the dose with this number was voided")]
+    RecordVoided,
     /// It cannot be certified.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -50,6 +54,7 @@ impl DoseError {
         match self {
             DoseError::Invalid(error) => error.code,
             DoseError::RecordConflict => "record_conflict",
+            DoseError::RecordVoided => "record_voided",
             DoseError::Issue(error) => error.code(),
             DoseError::Keyring(error) => error.code(),
             DoseError::Store(error) => error.code(),
@@ -62,7 +67,7 @@ impl DoseError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             DoseError::Invalid(error) => Some(error.field),
-            DoseError::RecordConflict => Some("record_no"),
+            DoseError::RecordConflict | DoseError::RecordVoided => Some("record_no"),
             DoseError::Issue(IssueError::UnknownProduct) => Some("product"),
             DoseError::Issue(IssueError::Codec(_)) => Some("person.name"),
             DoseError::Issue(IssueError::KeyAlgorithm)
@@ -147,6 +152,8 @@ pub struct Desk {
     pub data_key: Arc<DataKey>,
     /// The trust list in force, swapped whole.
     pub trust: Arc<ArcSwap<TrustList>>,
+    /// For how many hours facilities may think about a correction.
+    pub correction_hours: i64,
 }
 
 type Batch = Vec<(Row, UnixSeconds)>;
@@ -211,7 +218,14 @@ impl Recorder {
     }
 
     fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
-        let data_key = &self.desk.data_key;
+        self.desk.row(by, dose, now)
+    }
+}
+
+impl Desk {
+    /// A dose as it is recorded: every field checked, numbers sealed and hashed.
+    pub(super) fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
+        let data_key = &self.data_key;
         let dose = dose.check(now)?;
         let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
         let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
@@ -257,7 +271,7 @@ async fn commit_rows(desk: &Desk, rows: &Batch) -> Result<Answers, CommitError> 
     let trust = desk.trust.load_full();
     let key = desk.keyring.signing_key(Profile::Compact, &trust, now);
     let key = key.map_err(|error| CommitError::Keyring(Arc::new(error)))?;
-    let written = desk.store.transact(&CommitRows { rows, key, now }).await;
+    let written = desk.store.transact(&CommitRows { rows, key, now, correction_hours: desk.correction_hours }).await;
     written.map_err(|error| CommitError::Store(Arc::new(error)))
 }
 
@@ -266,6 +280,7 @@ struct CommitRows<'a> {
     rows: &'a Batch,
     key: &'a IssuerKey,
     now: UnixSeconds,
+    correction_hours: i64,
 }
 
 impl Work for CommitRows<'_> {
@@ -285,11 +300,12 @@ impl Work for CommitRows<'_> {
         let mut plan = Plan::new(self.key, self.now, records, candidates, doses);
         let planned: Vec<Answer> = rows().map(|row| plan.take(row)).collect();
         write(tx, &plan.writes, self.now).await?;
+        corrections::queue_unclear(tx, &plan.writes.unclear, self.correction_hours, self.now).await?;
         with_stored_certificates(tx, planned).await
     }
 }
 
-async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
+pub(super) async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
     if !writes.superseded.is_empty() {
         tx.supersede(&writes.superseded, now).await?;
     }
@@ -298,30 +314,33 @@ async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(
     let mut known: Vec<Uuid> = writes.doses.iter().map(|dose| dose.person).collect();
     known.retain(|person| !enrolled.contains(person));
     tx.mark_vaccinated(&known).await?;
-    // In the order of their foreign keys.
-    tx.insert_people(&writes.people).await?;
-    store::together(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses)).await?;
-    store::together(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates)).await?;
+    // In the order of their foreign keys. Sent without waiting: the server does one after the other.
+    let people = store::together(tx.insert_people(&writes.people), tx.insert_lookups(&writes.lookups));
+    let doses = store::together(tx.insert_doses(&writes.doses), tx.insert_records(&writes.records));
+    store::together(store::together(people, doses), tx.insert_certificates(&writes.certificates)).await?;
     Ok(())
 }
 
 /// Fills in the answers for doses that had been recorded under another number.
-async fn with_stored_certificates(tx: &Tx<'_>, planned: Vec<Answer>) -> Result<Answers, StoreError> {
+pub(super) async fn with_stored_certificates(tx: &Tx<'_>, planned: Vec<Answer>) -> Result<Answers, StoreError> {
     let stored = |answer: &Answer| match answer {
-        Answer::Stored(dose) => Some((dose.person, dose.dose)),
+        Answer::Stored(dose) => Some(dose.person),
         Answer::Ready(_) => None,
     };
-    let doses: Vec<(Uuid, Uuid)> = planned.iter().filter_map(stored).collect();
-    let certificates = match doses.is_empty() {
+    let people: Vec<Uuid> = planned.iter().filter_map(stored).collect();
+    let certificates = match people.is_empty() {
         true => Vec::new(),
-        false => tx.certificates_of_doses(&doses).await?,
+        false => tx.certificates_of(&people).await?,
     };
     let answer = |answer: Answer| match answer {
         Answer::Ready(answer) => answer,
-        Answer::Stored(dose) => match certificates.iter().find(|certificate| certificate.dose == dose.dose) {
-            Some(certificate) => plan::recorded(dose, certificate, true),
-            None => Err(DoseError::Unreadable),
-        },
+        Answer::Stored(dose) => {
+            let of_person = certificates.iter().filter(|certificate| certificate.person == dose.person);
+            match store::saying(dose.dose, of_person) {
+                Some(certificate) => plan::recorded(dose, certificate, true),
+                None => Err(DoseError::Unreadable),
+            }
+        }
     };
     Ok(planned.into_iter().map(answer).collect())
 }

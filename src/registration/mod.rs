@@ -1,11 +1,13 @@
 //! Registration, thin: people are enrolled, doses recorded and handed to `issue`. No HTTP types, no SQL.
 
 pub mod accounts;
+pub mod amend;
 pub mod application;
 pub mod certificates;
 pub mod citizen;
 pub mod claims;
 pub mod contact;
+pub mod corrections;
 pub mod declaration;
 pub mod doses;
 mod enrol;
@@ -18,6 +20,8 @@ pub mod reactions;
 mod record;
 pub mod reference;
 pub mod registrations;
+mod renew;
+mod restate;
 pub mod sessions;
 pub mod tickets;
 
@@ -25,3 +29,4 @@ pub use citizen::CitizenError;
 pub use doses::{DoseError, Recorded, Recorder};
 pub use record::{DoseRecord, InvalidField, PersonRecord, bounded, normalize_identity, normalize_phone};
 pub use registrations::{Registered, Registrar};
+pub use renew::Renewed;

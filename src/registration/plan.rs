@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::corrections::Unclear;
 use super::doses::{DoseError, DoseId, Recorded, Row};
 use super::matching::{self, Described, Match};
 use crate::certificate::{Profile, UnixSeconds, Uvci};
@@ -25,6 +26,8 @@ pub(super) struct Writes {
     pub certificates: Vec<CertificateRow>,
     /// Whose earlier certificates are superseded.
     pub superseded: Vec<Uuid>,
+    /// Doses of which it cannot be said for certain whose they are.
+    pub unclear: Vec<Unclear>,
 }
 
 /// The answer to a row, or the dose whose certificate is still to be read from the store.
@@ -53,8 +56,8 @@ pub(super) struct Plan<'k> {
     doses: HashMap<Uuid, Vec<DoseRow>>,
     lookups: HashMap<(LookupKind, Hash), Vec<Uuid>>,
     next_nth: HashMap<(LookupKind, Hash), i64>,
-    /// What the facilities' numbers stand for: (facility, record number) -> what was sent, and the dose.
-    records: HashMap<(String, String), (Hash, DoseRow)>,
+    /// What the facilities' numbers stand for: (facility, record number) -> what was sent, and the dose; `None` for a voided one.
+    records: HashMap<(String, String), (Hash, Option<DoseRow>)>,
     /// Certificates at hand, by the dose that caused them.
     certificates: HashMap<Uuid, CertificateRow>,
     pub writes: Writes,
@@ -79,9 +82,10 @@ impl<'k> Plan<'k> {
             certificates: HashMap::new(),
             writes: Writes::default(),
         };
-        for KnownRecord { record, dose, certificate } in records {
+        for KnownRecord { record, dose, certificate, voided } in records {
+            let stands = (!voided).then(|| dose.clone());
             plan.certificates.insert(dose.dose, certificate);
-            plan.records.insert((record.facility, record.record_no), (record.request_hash, dose));
+            plan.records.insert((record.facility, record.record_no), (record.request_hash, stands));
         }
         for candidate in candidates {
             plan.add_lookup((candidate.kind, candidate.hash), candidate.nth, candidate.row.person);
@@ -95,27 +99,48 @@ impl<'k> Plan<'k> {
 
     /// Takes one row and says what is answered if the writes are committed.
     pub fn take(&mut self, row: &Row) -> Answer {
-        if let Some((request_hash, dose)) = self.records.get(&record_key(row)) {
-            return match *request_hash == row.request_hash {
-                true => self.repeated(dose.clone(), row),
-                false => Answer::Ready(Err(DoseError::RecordConflict)),
-            };
+        if let Some(answer) = self.recorded_before(row) {
+            return answer;
         }
-        let (person, clarity) = self.person_of(row);
+        let (person, clarity, candidates) = self.person_of(row);
+        self.take_of(row, person, clarity, candidates)
+    }
+
+    /// Takes one row that is known to be `person`'s.
+    pub fn take_known(&mut self, row: &Row, person: PersonRow) -> Answer {
+        if let Some(answer) = self.recorded_before(row) {
+            return answer;
+        }
+        let who = person.person;
+        self.people.insert(who, person);
+        self.take_of(row, who, Clarity::Clear, Vec::new())
+    }
+
+    /// The answer if the row's number was used before.
+    fn recorded_before(&self, row: &Row) -> Option<Answer> {
+        let (request_hash, dose) = self.records.get(&record_key(row))?;
+        Some(match dose {
+            None => Answer::Ready(Err(DoseError::RecordVoided)),
+            Some(dose) if *request_hash == row.request_hash => self.repeated(dose.clone(), row),
+            Some(_) => Answer::Ready(Err(DoseError::RecordConflict)),
+        })
+    }
+
+    fn take_of(&mut self, row: &Row, person: Uuid, clarity: Clarity, candidates: Vec<Uuid>) -> Answer {
         let same = |dose: &&DoseRow| {
             dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on
         };
         match self.doses.get(&person).into_iter().flatten().find(same).cloned() {
             // Whoever knows a number and a birth date, but not the name, is not told it by calling a dose theirs.
             Some(dose) if clarity == Clarity::Differs && dose.facility != row.facility => {
-                let person = self.enrol(row);
-                Answer::Ready(self.add_dose(row, person, Clarity::Unclear))
+                let apart = self.enrol(row);
+                Answer::Ready(self.add_dose(row, apart, Clarity::Unclear, vec![person]))
             }
             Some(dose) => {
                 self.add_record(row, &dose);
                 self.repeated(dose, row)
             }
-            None => Answer::Ready(self.add_dose(row, person, clarity)),
+            None => Answer::Ready(self.add_dose(row, person, clarity, candidates)),
         }
     }
 
@@ -130,8 +155,8 @@ impl<'k> Plan<'k> {
         }
     }
 
-    /// Whose the row is, enrolling somebody unknown; and how clear that is.
-    fn person_of(&mut self, row: &Row) -> (Uuid, Clarity) {
+    /// Whose the row is, enrolling somebody unknown; how clear that is; and who it may be if it is not clear.
+    fn person_of(&mut self, row: &Row) -> (Uuid, Clarity, Vec<Uuid>) {
         let under = |kind: LookupKind, hash: Option<Hash>| -> Vec<PersonRow> {
             let people = hash.and_then(|hash| self.lookups.get(&(kind, hash)));
             people.into_iter().flatten().filter_map(|person| self.people.get(person).cloned()).collect()
@@ -144,20 +169,30 @@ impl<'k> Plan<'k> {
             identity_digits: row.dose.identity.as_ref().map(String::len),
         };
         let found = matching::find(&described, &by_identity, &by_phone);
+        let named_so =
+            |known: &&PersonRow| known.name_key == described.name_key || known.birth.agrees_with(described.birth);
+        let mut candidates = Vec::new();
         let (person, clarity) = match found {
             Match::Known(person) => {
                 let as_known = self.people.get(&person).is_some_and(|known| described.is_as_known(known));
+                candidates.extend((!as_known).then_some(person));
                 (person, if as_known { Clarity::Clear } else { Clarity::Differs })
             }
             Match::Nobody => (self.enrol(row), Clarity::Clear),
-            Match::Unclear => (self.enrol(row), Clarity::Unclear),
+            Match::Unclear => {
+                candidates.extend(by_identity.iter().map(|known| known.person));
+                candidates.extend(by_phone.iter().filter(named_so).map(|known| known.person));
+                candidates.sort_unstable();
+                candidates.dedup();
+                (self.enrol(row), Clarity::Unclear)
+            }
         };
         for (kind, hash) in [(LookupKind::Identity, row.identity_hash), (LookupKind::Phone, row.phone_hash)] {
             if let Some(hash) = hash {
                 self.know_under(kind, hash, person);
             }
         }
-        (person, clarity)
+        (person, clarity, candidates)
     }
 
     fn enrol(&mut self, row: &Row) -> Uuid {
@@ -198,7 +233,7 @@ impl<'k> Plan<'k> {
     }
 
     fn add_record(&mut self, row: &Row, dose: &DoseRow) {
-        self.records.insert(record_key(row), (row.request_hash, dose.clone()));
+        self.records.insert(record_key(row), (row.request_hash, Some(dose.clone())));
         self.writes.records.push(RecordRow {
             facility: row.facility.clone(),
             record_no: row.dose.record_no.clone(),
@@ -208,7 +243,13 @@ impl<'k> Plan<'k> {
         });
     }
 
-    fn add_dose(&mut self, row: &Row, person: Uuid, clarity: Clarity) -> Result<Recorded, DoseError> {
+    fn add_dose(
+        &mut self,
+        row: &Row,
+        person: Uuid,
+        clarity: Clarity,
+        candidates: Vec<Uuid>,
+    ) -> Result<Recorded, DoseError> {
         let others: Vec<GivenDose> = self.doses.get(&person).into_iter().flatten().filter_map(given).collect();
         let this = GivenDose { product: row.dose.product, given_on: row.dose.given_on, number: row.dose.number };
         let mut flags = policy::flags(&this, &others);
@@ -234,12 +275,18 @@ impl<'k> Plan<'k> {
             recorded_at: self.now,
             recorded_by: row.subject.clone(),
         };
-        let certificate = self.certify(&dose, &[others, vec![this]].concat())?;
+        let certificate = self.certify(&dose, &[&others[..], &[this]].concat())?;
         let answer = recorded(dose.clone(), &certificate, false);
-        self.supersede(person);
+        // Somebody without another dose has no certificate in force: nearly everybody, on a first day.
+        if !others.is_empty() {
+            self.supersede(person);
+        }
         self.add_record(row, &dose);
         self.certificates.insert(dose.dose, certificate.clone());
         self.doses.entry(person).or_default().push(dose.clone());
+        if clarity != Clarity::Clear {
+            self.writes.unclear.push(Unclear { person, dose: dose.dose, facility: dose.facility.clone(), candidates });
+        }
         self.writes.doses.push(dose);
         self.writes.certificates.push(certificate);
         answer.map(|answer| Recorded { new: true, ..answer })
@@ -287,7 +334,7 @@ fn record_key(row: &Row) -> (String, String) {
 }
 
 /// A stored dose as the rules see it; `None` for a product that our table does not hold (never written by us).
-fn given(dose: &DoseRow) -> Option<GivenDose> {
+pub(super) fn given(dose: &DoseRow) -> Option<GivenDose> {
     let product = policy::product_by_code(&dose.product)?;
     Some(GivenDose { product, given_on: dose.given_at.vietnamese_date(), number: dose.number })
 }

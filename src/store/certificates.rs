@@ -84,6 +84,23 @@ pub(super) fn certificate_of(row: &Row, first: usize) -> Result<CertificateRow, 
     })
 }
 
+/// The certificate that says `dose` among those of its person: one that the dose caused and that was not revoked, the latest
+/// first; else the person's that is in force; else the dose's own, revoked as it is.
+pub fn saying<'c>(dose: Uuid, of_person: impl Iterator<Item = &'c CertificateRow>) -> Option<&'c CertificateRow> {
+    let rank = |row: &CertificateRow| {
+        let caused = row.dose == dose;
+        let place = match (caused, row.revoked_at, row.superseded_at) {
+            (true, None, None) => 4,
+            (true, None, Some(_)) => 3,
+            (false, None, None) => 2,
+            (true, Some(_), _) => 1,
+            (false, ..) => 0,
+        };
+        (place, row.issued_at)
+    };
+    of_person.filter(|row| rank(row).0 > 0).max_by_key(|row| rank(row))
+}
+
 impl Tx<'_> {
     /// Writes certificates down.
     pub async fn insert_certificates(&self, rows: &[CertificateRow]) -> Result<(), StoreError> {
@@ -121,16 +138,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The certificates that these (person, dose) caused.
-    pub async fn certificates_of_doses(&self, doses: &[(Uuid, Uuid)]) -> Result<Vec<CertificateRow>, StoreError> {
-        let sql = format!(
-            "-- certificates of doses
-             SELECT {COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, dose_id)
-             JOIN certificate c ON c.person_id = k.person_id AND c.dose_id = k.dose_id"
-        );
+    /// All certificates of these people.
+    pub async fn certificates_of(&self, people: &[Uuid]) -> Result<Vec<CertificateRow>, StoreError> {
+        let sql = format!("-- certificates of people\nSELECT {COLUMNS} FROM certificate c WHERE c.person_id = ANY($1)");
         let stmt = self.inner.prepare_cached(&sql).await?;
-        let (people, doses): (Vec<Uuid>, Vec<Uuid>) = doses.iter().copied().unzip();
-        let rows = self.inner.query(&stmt, &[&people, &doses]).await?;
+        let rows = self.inner.query(&stmt, &[/* people */ &people]).await?;
         rows.iter().map(|row| certificate_of(row, 0)).collect()
     }
 

@@ -62,8 +62,10 @@ pub struct KnownRecord {
     pub record: RecordRow,
     /// The dose; recorded first, perhaps, under another number.
     pub dose: DoseRow,
-    /// The certificate that it caused.
+    /// The certificate that says it: see [`certificates::saying`].
     pub certificate: CertificateRow,
+    /// True if the dose was voided since.
+    pub voided: bool,
 }
 
 /// The columns of a dose, as [`dose_of`] reads them.
@@ -98,11 +100,12 @@ impl Tx<'_> {
     pub async fn records(&self, keys: &[(String, String)]) -> Result<Vec<KnownRecord>, StoreError> {
         let sql = format!(
             "-- doses by record
-             SELECT {COLUMNS}, {}, r.facility_code, r.record_no, r.request_hash
+             SELECT {COLUMNS}, {}, r.facility_code, r.record_no, r.request_hash, d.voided_at IS NOT NULL
              FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
              JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no
              JOIN dose d ON d.person_id = r.person_id AND d.dose_id = r.dose_id
-             JOIN certificate c ON c.person_id = d.person_id AND c.dose_id = d.dose_id",
+             JOIN certificate c ON c.person_id = d.person_id
+             ORDER BY r.facility_code, r.record_no",
             certificates::COLUMNS
         );
         let stmt = self.inner.prepare_cached(&sql).await?;
@@ -110,9 +113,15 @@ impl Tx<'_> {
         let numbers: Vec<&str> = keys.iter().map(|(_, number)| number.as_str()).collect();
         let rows = self.inner.query(&stmt, &[&facilities, &numbers]).await?;
         let last = COLUMN_COUNT + certificates::COLUMN_COUNT;
-        rows.iter()
-            .map(|row| {
+        let named = |row: &Row| (row.get::<_, String>(last), row.get::<_, String>(last + 1));
+        let one = |a: &Row, b: &Row| named(a) == named(b);
+        rows.chunk_by(one)
+            .filter_map(|of_record| Some((of_record.first()?, of_record)))
+            .map(|(row, of_record)| {
                 let dose = dose_of(row)?;
+                let certificates = of_record.iter().map(|row| certificates::certificate_of(row, COLUMN_COUNT));
+                let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+                let certificate = certificates::saying(dose.dose, certificates.iter());
                 let record = RecordRow {
                     facility: row.get(last),
                     record_no: row.get(last + 1),
@@ -120,19 +129,24 @@ impl Tx<'_> {
                     dose: dose.dose,
                     request_hash: hash_of(row.get(last + 2)).ok_or(StoreError::Unreadable("dose_by_record"))?,
                 };
-                Ok(KnownRecord { record, dose, certificate: certificates::certificate_of(row, COLUMN_COUNT)? })
+                let certificate = certificate.ok_or(StoreError::Unreadable("certificate"))?.clone();
+                Ok(KnownRecord { record, dose, certificate, voided: row.get(last + 3) })
             })
             .collect()
     }
 
-    /// Locks people, so that one transaction at a time adds doses to each, and returns all their doses.
+    /// Locks people, so that one transaction at a time adds doses to each, and returns all their doses that stand: none
+    /// that was voided.
     ///
     /// `people`: in ascending order, so that two transactions wait for each other and never deadlock.
     pub async fn lock_people(&self, people: &[Uuid]) -> Result<Vec<DoseRow>, StoreError> {
         let lock =
             "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
         let lock = self.inner.prepare_cached(lock).await?;
-        let sql = format!("-- doses of people\nSELECT {COLUMNS} FROM dose d WHERE d.person_id = ANY($1)");
+        let sql = format!(
+            "-- doses of people
+             SELECT {COLUMNS} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL"
+        );
         let doses = self.inner.prepare_cached(&sql).await?;
         // The lock is had before the doses are read: one after the other, on purpose.
         self.inner.query(&lock, &[/* people */ &people]).await?;

@@ -1,9 +1,12 @@
 //! The only room that knows SQL: a pool, the schema, a file per table group. What is asked here is committed when it returns.
 
 mod accounts;
+mod attachments;
 mod audit;
 mod batch;
 mod certificates;
+mod corrections;
+mod dose_changes;
 mod doses;
 pub mod embedded;
 mod holders;
@@ -16,6 +19,7 @@ mod pool;
 mod reactions;
 mod reference;
 mod registrations;
+mod restating;
 mod revocations;
 mod sessions;
 mod tickets;
@@ -29,9 +33,12 @@ use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::error::SqlState;
 
 pub use accounts::{Challenge, PhoneDay};
+pub use attachments::Attachment;
 pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
-pub use certificates::{CertificateDetail, CertificateRow};
+pub use certificates::{CertificateDetail, CertificateRow, saying};
+pub use corrections::{CorrectionPlace, CorrectionRow, QueueKey, QueueOf};
+pub use dose_changes::DoseChangeRow;
 pub use doses::{DoseRow, KnownRecord, RecordRow};
 pub use holders::{HeldCertificate, HeldRecords, PlacedSession, ReactionRow};
 pub use keys::IssuerKeyRow;
@@ -42,6 +49,7 @@ pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};
+pub use restating::KnownPerson;
 pub use revocations::Revoked;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
 pub use tickets::{NewTicket, TicketRow};
@@ -123,7 +131,7 @@ impl StoreError {
     }
 }
 
-/// What both give, their statements sent without waiting for each other's answers.
+/// What both give, their statements sent without waiting for each other's answers, `a`'s before `b`'s.
 ///
 /// Errors: the one that came first to the server; what it fails after that only hears that the transaction is aborted, and
 /// the answers to both may arrive together.
@@ -131,7 +139,7 @@ pub async fn together<A, B, E: Into<StoreError>>(
     a: impl Future<Output = Result<A, E>>,
     b: impl Future<Output = Result<B, E>>,
 ) -> Result<(A, B), StoreError> {
-    match tokio::join!(a, b) {
+    match tokio::join!(biased; a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
         (Err(a), Err(b)) => {

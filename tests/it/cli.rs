@@ -12,10 +12,10 @@ use crate::app::dose_of;
 use crate::client::Connection;
 
 /// A working directory of one test's own, where the database's user can reach it.
-struct Place(PathBuf);
+pub struct Place(pub PathBuf);
 
 impl Place {
-    fn new(name: &str) -> Place {
+    pub fn new(name: &str) -> Place {
         let dir = Path::new("/tmp").join(format!("thexanh-cli-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("makes");
         std::fs::write(dir.join("passphrase"), "a passphrase of the tests\n").expect("writes");
@@ -44,7 +44,7 @@ impl Place {
     }
 
     /// Starts the service on a free port.
-    fn serve(&self) -> Service {
+    pub fn serve(&self) -> Service {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("starts");
         let mut line = String::new();
@@ -54,7 +54,7 @@ impl Place {
         Service { address: url.strip_prefix("http://").and_then(|url| url.parse().ok()).expect("an address"), process }
     }
 
-    fn bearer(&self) -> String {
+    pub fn bearer(&self) -> String {
         let (status, said) = self.json(&["token", "--role", "facility", "--subject", "t", "--facility", "79001"]);
         assert_eq!(status, 0);
         format!("Bearer {}", said[0]["token"].as_str().expect("a token"))
@@ -67,13 +67,13 @@ impl Drop for Place {
     }
 }
 
-struct Service {
-    address: SocketAddr,
+pub struct Service {
+    pub address: SocketAddr,
     process: Child,
 }
 
 impl Service {
-    fn end(mut self, signal: rustix::process::Signal) -> std::process::ExitStatus {
+    pub fn end(mut self, signal: rustix::process::Signal) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, signal).expect("signals");
         self.process.wait().expect("ends")

@@ -6,11 +6,14 @@
     reason = "tests are told by the environment where the corpora and the database are"
 )]
 
+mod amend;
 mod app;
 mod citizens;
 mod cli;
 mod client;
 mod corpora;
+mod corrections;
+mod crash;
 mod desk;
 mod embedded;
 mod harness;

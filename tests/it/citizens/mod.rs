@@ -62,13 +62,6 @@ impl TestApp {
         format!("Bearer {}", self.tokens.mint_session(uuid::Uuid::from_u128(account), until))
     }
 
-    /// Sends JSON, or nothing for null, with a token's header.
-    pub async fn send(&self, method: &str, path: &str, bearer: &str, json: &Value) -> Answer {
-        let headers = [("content-type", "application/json"), ("authorization", bearer)];
-        let body = if json.is_null() { String::new() } else { json.to_string() };
-        self.request(method, path, &headers, body.as_bytes()).await
-    }
-
     /// Registers somebody and gives their id.
     pub async fn register(&self, bearer: &str, registration: &Value) -> String {
         let answer = self.send("POST", "/v1/registrations", bearer, registration).await;

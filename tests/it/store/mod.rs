@@ -48,6 +48,7 @@ impl Node {
             data_key: Arc::new(DataKey::new(keyring.data_key())),
             keyring,
             trust: Arc::new(ArcSwap::from_pointee(trust)),
+            correction_hours: 72,
         };
         // Small batches and several at once, so that transactions meet each other.
         let settings = GroupCommitSettings { queue: 1000, batch: 3, workers: 4 };

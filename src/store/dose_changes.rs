@@ -1,0 +1,116 @@
+//! What was changed of recorded doses, by whom, and what waits for a second person.
+
+use serde_json::Value;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::people::{seconds, timestamp};
+use super::{StoreError, Tx};
+use crate::certificate::UnixSeconds;
+
+/// A change of a dose: applied, refused, or waiting for a second person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoseChangeRow {
+    /// Whose dose.
+    pub person: Uuid,
+    /// Which change.
+    pub change: Uuid,
+    /// Which dose.
+    pub dose: Uuid,
+    /// The members that change, or `{"void": true}`.
+    pub members: Value,
+    /// The dose's members before it.
+    pub before: Value,
+    /// Why.
+    pub why: String,
+    /// Who asked for it.
+    pub made_by: String,
+    /// When.
+    pub made_at: UnixSeconds,
+    /// Who confirmed or refused it, if that took a second person.
+    pub checked_by: Option<String>,
+    /// Since when it is so.
+    pub applied_at: Option<UnixSeconds>,
+    /// When it was refused.
+    pub refused_at: Option<UnixSeconds>,
+}
+
+const COLUMNS: &str =
+    "person_id, change_id, dose_id, change, before, why, made_by, made_at, checked_by, applied_at, refused_at";
+
+fn change_of(row: &Row) -> DoseChangeRow {
+    DoseChangeRow {
+        person: row.get(0),
+        change: row.get(1),
+        dose: row.get(2),
+        members: row.get(3),
+        before: row.get(4),
+        why: row.get(5),
+        made_by: row.get(6),
+        made_at: seconds(row.get(7)),
+        checked_by: row.get(8),
+        applied_at: row.get::<_, Option<jiff::Timestamp>>(9).map(seconds),
+        refused_at: row.get::<_, Option<jiff::Timestamp>>(10).map(seconds),
+    }
+}
+
+impl Tx<'_> {
+    /// Writes a change down.
+    pub async fn insert_dose_change(&self, row: &DoseChangeRow) -> Result<(), StoreError> {
+        let sql = "-- write dose change
+                   INSERT INTO dose_change (person_id, change_id, dose_id, change, before, why, made_by, made_at, checked_by,
+                                            applied_at, refused_at)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let (made, applied, refused) =
+            (timestamp(row.made_at), row.applied_at.map(timestamp), row.refused_at.map(timestamp));
+        self.inner
+            .execute(
+                &stmt,
+                &[
+                    &row.person,
+                    &row.change,
+                    &row.dose,
+                    &row.members,
+                    &row.before,
+                    &row.why,
+                    &row.made_by,
+                    &made,
+                    &row.checked_by,
+                    &applied,
+                    &refused,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// The changes of a dose that wait for a second person. Lock its person first.
+    pub async fn waiting_dose_changes(&self, person: Uuid, dose: Uuid) -> Result<Vec<DoseChangeRow>, StoreError> {
+        let sql = format!(
+            "-- waiting dose changes
+             SELECT {COLUMNS} FROM dose_change
+             WHERE person_id = $1 AND dose_id = $2 AND applied_at IS NULL AND refused_at IS NULL"
+        );
+        let rows = self.inner.query(&self.inner.prepare_cached(&sql).await?, &[&person, &dose]).await?;
+        Ok(rows.iter().map(change_of).collect())
+    }
+
+    /// One change; `None` if there is none. Lock its person first.
+    pub async fn dose_change(&self, person: Uuid, change: Uuid) -> Result<Option<DoseChangeRow>, StoreError> {
+        let sql = format!("-- dose change\nSELECT {COLUMNS} FROM dose_change WHERE person_id = $1 AND change_id = $2");
+        let row = self.inner.query_opt(&self.inner.prepare_cached(&sql).await?, &[&person, &change]).await?;
+        Ok(row.as_ref().map(change_of))
+    }
+
+    /// Closes a change that waits, as `row` says: applied or refused, and by whom.
+    pub async fn close_dose_change(&self, row: &DoseChangeRow) -> Result<(), StoreError> {
+        let sql = "-- close dose change
+                   UPDATE dose_change SET checked_by = $3, applied_at = $4, refused_at = $5
+                   WHERE person_id = $1 AND change_id = $2 AND applied_at IS NULL AND refused_at IS NULL";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let (applied, refused) = (row.applied_at.map(timestamp), row.refused_at.map(timestamp));
+        self.inner.execute(&stmt, &[&row.person, &row.change, &row.checked_by, &applied, &refused]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What a change of what is known touches: a person's data, doses, look-ups and certificates.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::doses::{self, DoseRow};
+use super::people::{seconds, timestamp};
+use super::{Hash, LookupKind, PersonRow, Store, StoreError, Tx};
+use crate::certificate::{UnixSeconds, Uvci};
+use crate::sealing;
+
+/// A person with all that can be put right.
+#[derive(Clone)]
+pub struct KnownPerson {
+    /// Who, under which name, born when.
+    pub row: PersonRow,
+    /// `female`, `male`, `other`.
+    pub sex: Option<String>,
+    /// The phone number, sealed.
+    pub phone_sealed: Option<Vec<u8>>,
+    /// The identity number, sealed.
+    pub identity_sealed: Option<Vec<u8>>,
+}
+
+impl Tx<'_> {
+    /// A person; `None` if there is none. Lock them first.
+    pub async fn known_person(&self, person: Uuid) -> Result<Option<KnownPerson>, StoreError> {
+        let sql = "-- known person
+                   SELECT name, name_key, birth, octet_length(identity), sex, phone, identity FROM person WHERE person_id = $1";
+        let row = self.inner.query_opt(&self.inner.prepare_cached(sql).await?, &[&person]).await?;
+        row.map(|row| {
+            let birth: &str = row.get(2);
+            Ok(KnownPerson {
+                row: PersonRow {
+                    person,
+                    name: row.get(0),
+                    name_key: row.get(1),
+                    birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
+                    identity_digits: row.get::<_, Option<i32>>(3).map(sealing::plain_len),
+                },
+                sex: row.get(4),
+                phone_sealed: row.get(5),
+                identity_sealed: row.get(6),
+            })
+        })
+        .transpose()
+    }
+
+    /// Writes a person's data as they are now.
+    pub async fn update_person(&self, person: &KnownPerson) -> Result<(), StoreError> {
+        let sql = "-- put person right
+                   UPDATE person SET name = $2, name_key = $3, birth = $4, sex = $5, phone = $6, identity = $7
+                   WHERE person_id = $1";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let (row, birth) = (&person.row, person.row.birth.to_string());
+        self.inner
+            .execute(
+                &stmt,
+                &[
+                    &row.person,
+                    &row.name,
+                    &row.name_key,
+                    &birth,
+                    &person.sex,
+                    &person.phone_sealed,
+                    &person.identity_sealed,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a person no longer findable under a number.
+    pub async fn forget_lookup(&self, kind: LookupKind, hash: &Hash, person: Uuid) -> Result<(), StoreError> {
+        let sql = match kind {
+            LookupKind::Identity => {
+                "-- forget identity\nDELETE FROM person_by_identity WHERE identity_hash = $1 AND person_id = $2"
+            }
+            LookupKind::Phone => {
+                "-- forget phone\nDELETE FROM person_by_phone WHERE phone_hash = $1 AND person_id = $2"
+            }
+        };
+        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&hash.as_slice(), &person]).await?;
+        Ok(())
+    }
+
+    /// All doses of a person, those that were voided among them, each with whether it was.
+    pub async fn all_doses(&self, person: Uuid) -> Result<Vec<(DoseRow, bool)>, StoreError> {
+        let sql = format!(
+            "-- all doses\nSELECT {}, d.voided_at IS NOT NULL FROM dose d WHERE d.person_id = $1",
+            doses::COLUMNS
+        );
+        let rows = self.inner.query(&self.inner.prepare_cached(&sql).await?, &[&person]).await?;
+        rows.iter().map(|row| Ok((doses::dose_of(row)?, row.get(doses::COLUMN_COUNT)))).collect()
+    }
+
+    /// Writes a dose as it is now, and whether it is voided.
+    pub async fn update_dose(&self, dose: &DoseRow, voided_at: Option<UnixSeconds>) -> Result<(), StoreError> {
+        let sql = "-- change dose
+                   UPDATE dose SET product = $3, lot = $4, lot_expires_on = $5, given_at = $6, number = $7, flags = $8,
+                                   voided_at = $9
+                   WHERE person_id = $1 AND dose_id = $2";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let (number, flags) = (i64::from(dose.number), Value::from(dose.flags.clone()));
+        let (given, voided) = (timestamp(dose.given_at), voided_at.map(timestamp));
+        self.inner
+            .execute(
+                &stmt,
+                &[
+                    &dose.person,
+                    &dose.dose,
+                    &dose.product,
+                    &dose.lot,
+                    &dose.lot_expires_on,
+                    &given,
+                    &number,
+                    &flags,
+                    &voided,
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Lets the facilities' numbers of a dose stand for another one: the same dose under another person.
+    pub async fn move_records(&self, from: &DoseRow, to: &DoseRow) -> Result<(), StoreError> {
+        let sql = "-- move records
+                   UPDATE dose_by_record SET person_id = $3, dose_id = $4
+                   WHERE facility_code = $1 AND record_no = $2 AND person_id = $5 AND dose_id = $6";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&from.facility, &from.record_no, &to.person, &to.dose, &from.person, &from.dose];
+        self.inner.execute(&stmt, &parameters).await?;
+        Ok(())
+    }
+
+    /// Revokes certificates of a person that are not revoked yet: their rows and the outbox. Returns when each was.
+    pub async fn revoke_all(
+        &self,
+        person: Uuid,
+        uvcis: &[Uvci],
+        by: &str,
+        why: &str,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        if uvcis.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&[u8]> = uvcis.iter().map(|uvci| uvci.0.as_slice()).collect();
+        let at = timestamp(at);
+        let mark = "-- revoke all
+                    UPDATE certificate SET revoked_at = $3, superseded_at = coalesce(superseded_at, $3)
+                    WHERE person_id = $1 AND uvci = ANY($2) AND revoked_at IS NULL";
+        self.inner.execute(&self.inner.prepare_cached(mark).await?, &[&person, &names, &at]).await?;
+        let publish = "-- publish revocations
+                       INSERT INTO revocation (uvci, revoked_at, revoked_by, why)
+                       SELECT uvci, $2, $3, $4 FROM unnest($1::bytea[]) AS k (uvci)";
+        self.inner.execute(&self.inner.prepare_cached(publish).await?, &[&names, &at, &by, &why]).await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The facility that gave a dose, its province if known, and when it was recorded; `None` if there is no such dose.
+    pub async fn dose_place(
+        &self,
+        person: Uuid,
+        dose: Uuid,
+    ) -> Result<Option<(String, Option<String>, UnixSeconds)>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- dose place
+                   SELECT d.facility_code, f.province_code, d.recorded_at
+                   FROM dose d LEFT JOIN facility f ON f.code = d.facility_code
+                   WHERE d.person_id = $1 AND d.dose_id = $2";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person, &dose]).await?;
+        Ok(row.map(|row| (row.get(0), row.get(1), seconds(row.get::<_, Timestamp>(2)))))
+    }
+
+    /// The facility that gave a person's latest dose that stands; `None` if there is no dose.
+    pub async fn last_facility(&self, person: Uuid) -> Result<Option<String>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- last facility
+                   SELECT facility_code FROM dose WHERE person_id = $1 AND voided_at IS NULL ORDER BY given_at DESC LIMIT 1";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person]).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    /// The province of a facility; `None` if it is not in the reference data.
+    pub async fn facility_province(&self, facility: &str) -> Result<Option<String>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- facility's province\nSELECT province_code FROM facility WHERE code = $1";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&facility]).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    /// Whether there is such a person, and whether this account answers for them.
+    pub async fn knows_person(&self, person: Uuid, account: Option<Uuid>) -> Result<(bool, bool), StoreError> {
+        let client = self.client().await?;
+        let sql = "-- knows person
+                   SELECT EXISTS (SELECT 1 FROM person WHERE person_id = $1),
+                          EXISTS (SELECT 1 FROM account_member WHERE account_id = $2 AND person_id = $1)";
+        let row = client.query_one(&client.prepare_cached(sql).await?, &[&person, &account]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+}
