@@ -1,7 +1,9 @@
 //! Registration, thin: people are enrolled, doses recorded and handed to `issue`. No HTTP types, no SQL.
 
+pub mod backlog;
 pub mod certificates;
 pub mod doses;
+pub mod imports;
 mod matching;
 mod plan;
 mod record;

@@ -1,6 +1,6 @@
 //! What a batch of doses changes: from what is stored and what was sent to rows and answers. Pure but for the random ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use crate::name::PersonName;
 use crate::policy::{self, Flag, GivenDose};
 use crate::store::{
     Candidate, CertificateRow, DoseRow, Hash, KnownRecord, LookupKind, NewLookup, NewPerson, PersonRow, RecordRow,
+    Unclear,
 };
 
 /// The rows that a batch adds.
@@ -25,6 +26,8 @@ pub(super) struct Writes {
     pub certificates: Vec<CertificateRow>,
     /// Whose earlier certificates are superseded.
     pub superseded: Vec<Uuid>,
+    /// The doses of which it cannot be said whose they are.
+    pub unclear: Vec<Unclear>,
 }
 
 /// The answer to a row, or the dose whose certificate is still to be read from the store.
@@ -57,6 +60,10 @@ pub(super) struct Plan<'k> {
     records: HashMap<(String, String), (Hash, DoseRow)>,
     /// Certificates at hand, by the dose that caused them.
     certificates: HashMap<Uuid, CertificateRow>,
+    /// Whom this batch enrolled: the store holds nothing of theirs.
+    enrolled: HashSet<Uuid>,
+    /// The last certificate that this batch adds of each person, by its place among the writes.
+    latest: HashMap<Uuid, usize>,
     pub writes: Writes,
 }
 
@@ -77,6 +84,8 @@ impl<'k> Plan<'k> {
             next_nth: HashMap::new(),
             records: HashMap::new(),
             certificates: HashMap::new(),
+            enrolled: HashSet::new(),
+            latest: HashMap::new(),
             writes: Writes::default(),
         };
         for KnownRecord { record, dose, certificate } in records {
@@ -101,7 +110,7 @@ impl<'k> Plan<'k> {
                 false => Answer::Ready(Err(DoseError::RecordConflict)),
             };
         }
-        let (person, clarity) = self.person_of(row);
+        let (person, clarity, candidates) = self.person_of(row);
         let same = |dose: &&DoseRow| {
             dose.product == row.dose.product.code && dose.given_at.vietnamese_date() == row.dose.given_on
         };
@@ -109,13 +118,27 @@ impl<'k> Plan<'k> {
             // Whoever knows a number and a birth date, but not the name, is not told it by calling a dose theirs.
             Some(dose) if clarity == Clarity::Differs && dose.facility != row.facility => {
                 let person = self.enrol(row);
-                Answer::Ready(self.add_dose(row, person, Clarity::Unclear))
+                let answer = self.add_dose(row, person, Clarity::Unclear);
+                self.ask_whose(&answer, row, vec![dose.person]);
+                Answer::Ready(answer)
             }
             Some(dose) => {
                 self.add_record(row, &dose);
                 self.repeated(dose, row)
             }
-            None => Answer::Ready(self.add_dose(row, person, clarity)),
+            None => {
+                let answer = self.add_dose(row, person, clarity);
+                self.ask_whose(&answer, row, candidates);
+                Answer::Ready(answer)
+            }
+        }
+    }
+
+    /// Notes that somebody must say whose a dose is, if there is somebody whose it may be.
+    fn ask_whose(&mut self, answer: &Result<Recorded, DoseError>, row: &Row, candidates: Vec<Uuid>) {
+        if let (Ok(recorded), false) = (answer, candidates.is_empty()) {
+            let DoseId { person, dose } = recorded.dose;
+            self.writes.unclear.push(Unclear { person, dose, facility: row.facility.clone(), candidates });
         }
     }
 
@@ -130,8 +153,8 @@ impl<'k> Plan<'k> {
         }
     }
 
-    /// Whose the row is, enrolling somebody unknown; and how clear that is.
-    fn person_of(&mut self, row: &Row) -> (Uuid, Clarity) {
+    /// Whose the row is, enrolling somebody unknown; how clear that is; and whose else it may be if it is not.
+    fn person_of(&mut self, row: &Row) -> (Uuid, Clarity, Vec<Uuid>) {
         let under = |kind: LookupKind, hash: Option<Hash>| -> Vec<PersonRow> {
             let people = hash.and_then(|hash| self.lookups.get(&(kind, hash)));
             people.into_iter().flatten().filter_map(|person| self.people.get(person).cloned()).collect()
@@ -144,6 +167,13 @@ impl<'k> Plan<'k> {
             identity_digits: row.dose.identity.as_ref().map(String::len),
         };
         let found = matching::find(&described, &by_identity, &by_phone);
+        let mut candidates: Vec<Uuid> = Vec::new();
+        if found == Match::Unclear {
+            let by_phone = by_phone.iter().filter(|known| described.is_as_known(known));
+            candidates.extend(by_identity.iter().chain(by_phone).map(|known| known.person));
+            candidates.sort_unstable();
+            candidates.dedup();
+        }
         let (person, clarity) = match found {
             Match::Known(person) => {
                 let as_known = self.people.get(&person).is_some_and(|known| described.is_as_known(known));
@@ -157,7 +187,7 @@ impl<'k> Plan<'k> {
                 self.know_under(kind, hash, person);
             }
         }
-        (person, clarity)
+        (person, clarity, candidates)
     }
 
     fn enrol(&mut self, row: &Row) -> Uuid {
@@ -170,6 +200,7 @@ impl<'k> Plan<'k> {
         };
         let person = known.person;
         self.people.insert(person, known.clone());
+        self.enrolled.insert(person);
         self.writes.people.push(NewPerson {
             row: known,
             sex: row.dose.sex.clone(),
@@ -273,11 +304,15 @@ impl<'k> Plan<'k> {
 
     /// Marks what was issued to `person` before, in the store and in this batch.
     fn supersede(&mut self, person: Uuid) {
-        if !self.writes.superseded.contains(&person) {
-            self.writes.superseded.push(person);
-        }
-        for earlier in self.writes.certificates.iter_mut().filter(|earlier| earlier.person == person) {
-            earlier.superseded_at = Some(self.now);
+        // Earlier ones of this batch are marked already, each by the one after it.
+        match self.latest.insert(person, self.writes.certificates.len()) {
+            Some(earlier) => {
+                if let Some(earlier) = self.writes.certificates.get_mut(earlier) {
+                    earlier.superseded_at = Some(self.now);
+                }
+            }
+            None if self.enrolled.contains(&person) => {}
+            None => self.writes.superseded.push(person),
         }
     }
 }
