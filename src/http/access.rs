@@ -138,6 +138,9 @@ pub const ROUTES: &[Route] = &[
     roles("POST", "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
     roles("GET",  "/v1/certificates/{uvci}",               [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/certificates/{uvci}.{format}",      [No,    Own,     Own,     All,     No,      No]),
+    roles("POST", "/v1/imports",                           [No,    Own,     Own,     No,      No,      No]),
+    roles("GET",  "/v1/imports/{id}",                      [No,    Own,     Own,     All,     No,      No]),
+    roles("GET",  "/v1/imports/{id}/rejects.csv",          [No,    Own,     Own,     All,     No,      No]),
     roles("POST", "/v1/revocations",                       [No,    No,      No,      All,     No,      No]),
 ];
 

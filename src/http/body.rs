@@ -21,6 +21,10 @@ pub enum Media {
     Json,
     /// `application/x-ndjson`: one JSON value a line.
     Ndjson,
+    /// `application/fhir+ndjson`: one FHIR resource a line.
+    FhirNdjson,
+    /// `text/csv`, in any character set: its reader finds out which.
+    Csv,
 }
 
 impl Media {
@@ -29,12 +33,14 @@ impl Media {
             Media::Text => "text/plain",
             Media::Json => "application/json",
             Media::Ndjson => "application/x-ndjson",
+            Media::FhirNdjson => "application/fhir+ndjson",
+            Media::Csv => "text/csv",
         }
     }
 
     fn parse(essence: &str) -> Option<Media> {
-        let named =
-            [Media::Text, Media::Json, Media::Ndjson].into_iter().find(|m| essence.eq_ignore_ascii_case(m.name()));
+        let all = [Media::Text, Media::Json, Media::Ndjson, Media::FhirNdjson, Media::Csv];
+        let named = all.into_iter().find(|media| essence.eq_ignore_ascii_case(media.name()));
         named.or_else(|| essence.eq_ignore_ascii_case("application/ndjson").then_some(Media::Ndjson))
     }
 }
@@ -84,7 +90,7 @@ impl Body {
         });
         let coded = request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         match media {
-            Some(media) if utf8 && !coded => Ok(media),
+            Some(media) if (utf8 || media == Media::Csv) && !coded => Ok(media),
             _ => {
                 let names: Vec<_> = taken.iter().map(|media| media.name()).collect();
                 let detail = format!("send {} in UTF-8, without a content coding", names.join(" or "));

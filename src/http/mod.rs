@@ -10,6 +10,7 @@ pub mod doses;
 mod envelope;
 pub mod health;
 mod idempotency;
+pub mod imports;
 mod lines;
 pub mod problem;
 mod published;
@@ -96,6 +97,9 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
+        ("POST", "/v1/imports") => web::post().to(imports::post_import),
+        ("GET", "/v1/imports/{id}") => get().to(imports::get_import),
+        ("GET", "/v1/imports/{id}/rejects.csv") => get().to(imports::get_rejects),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),

@@ -74,6 +74,8 @@ kinds! {
     UNKNOWN_ROUTE = 404 "unknown_route" "There is nothing at this address" "Không có gì ở địa chỉ này";
     /// No certificate with this UVCI.
     UNKNOWN_CERTIFICATE = 404 "unknown_certificate" "There is no such certificate" "Không có chứng nhận này";
+    /// No import with this id.
+    UNKNOWN_IMPORT = 404 "unknown_import" "There is no such import" "Không có lần nhập dữ liệu này";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.

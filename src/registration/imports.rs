@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::backlog::{BacklogReader, BacklogRow, CellError, Media, OpenError};
+pub use super::backlog::rejects_header;
+use super::backlog::{self, BacklogReader, BacklogRow, CellError, Media, OpenError};
 use super::doses::{self, Desk, DoseError, Reporter, Row};
 use super::plan::{Answer, Plan};
 use crate::certificate::{Profile, UnixSeconds};
@@ -85,10 +86,8 @@ pub struct Places {
     realm: Realm,
 }
 
-const FACILITY_UNKNOWN: (&str, Said) = (
-    "facility_unknown",
-    Said { en: "no facility has this code", vi: "không có cơ sở tiêm chủng nào mang mã này" },
-);
+const FACILITY_UNKNOWN: (&str, Said) =
+    ("facility_unknown", Said { en: "no facility has this code", vi: "không có cơ sở tiêm chủng nào mang mã này" });
 const FACILITY_MISSING: (&str, Said) = (
     "facility_missing",
     Said {
@@ -96,10 +95,8 @@ const FACILITY_MISSING: (&str, Said) = (
         vi: "dòng này không ghi cơ sở tiêm chủng, và tệp cũng không có cơ sở chung",
     },
 );
-const NOT_YOURS: (&str, Said) = (
-    "not_yours",
-    Said { en: "this facility is another's", vi: "cơ sở tiêm chủng này thuộc về nơi khác" },
-);
+const NOT_YOURS: (&str, Said) =
+    ("not_yours", Said { en: "this facility is another's", vi: "cơ sở tiêm chủng này thuộc về nơi khác" });
 
 impl Places {
     /// The facilities of the reference data, as far as `realm` reaches.
@@ -161,6 +158,14 @@ pub struct Rejected {
     pub cells: Vec<String>,
 }
 
+impl Rejected {
+    /// The row as a line of a file of rejects: see [`backlog::rejects_row`].
+    pub fn csv(&self) -> String {
+        let reasons = self.reasons.iter().map(|reason| (reason.code.as_str(), reason.column.as_str()));
+        backlog::rejects_row(&self.cells, self.line, reasons)
+    }
+}
+
 /// Reads a file on a thread of its own, from its row `skip` on.
 fn read<R: Read + Send + 'static>(
     source: R,
@@ -192,7 +197,7 @@ fn read_chunks<R: Read>(
                 continue;
             }
             bytes += row.cells.iter().map(String::len).sum::<usize>();
-            rows.push(checking.row(row, data_key));
+            rows.push(checking.row(row, data_key, |field| reader.column_of(field)));
         }
         // A file without a row is committed too: its headings, and that it was read.
         if ended || rows.len() == CHUNK || bytes > CHUNK_BYTES {
@@ -209,7 +214,7 @@ fn read_chunks<R: Read>(
 }
 
 impl Checking {
-    fn row(&self, row: BacklogRow, data_key: &DataKey) -> ReadRow {
+    fn row(&self, row: BacklogRow, data_key: &DataKey, column_of: impl Fn(&str) -> String) -> ReadRow {
         let BacklogRow { line, cells, facility, record } = row;
         let place = facility.or_else(|| self.facility.clone());
         let place = match place {
@@ -218,7 +223,7 @@ impl Checking {
         };
         let mut reasons = Vec::new();
         if let Err((code, said)) = place {
-            reasons.push(reason("facility", code, said));
+            reasons.push(reason(&column_of("facility"), code, said));
         }
         let row = match (record, place) {
             (Err(errors), _) => {
@@ -229,7 +234,7 @@ impl Checking {
             (Ok(record), Ok(facility)) => {
                 let by = Reporter { facility, subject: self.subject.clone() };
                 let row = doses::row(data_key, &by, record, self.now);
-                row.map(Box::new).map_err(|error| vec![reason(error.field, error.code, error.reason)])
+                row.map(Box::new).map_err(|error| vec![reason(&column_of(error.field), error.code, error.reason)])
             }
         };
         ReadRow { line, cells, row }
@@ -308,7 +313,7 @@ pub async fn run<R: Read + Send + 'static>(
     let status = match &ended {
         Ok((_, Ended::Done)) => ImportStatus::Done,
         Ok((_, Ended::Stopped)) => ImportStatus::Interrupted,
-        Err(ImportError::Open(_)) => ImportStatus::Failed,
+        Err(ImportError::Open(_) | ImportError::Read(_) | ImportError::Unread) => ImportStatus::Failed,
         Err(ImportError::TakenOver) => return ended,
         Err(_) => ImportStatus::Interrupted,
     };
@@ -329,7 +334,8 @@ async fn record(
     while let Some(chunk) = chunks.recv().await {
         let trust = desk.trust.load_full();
         let key = desk.keyring.signing_key(Profile::Compact, &trust, now)?;
-        let work = CommitChunk { desk, key, now, import: import.id, by: &import.made_by, before: counts, chunk: &chunk };
+        let work =
+            CommitChunk { desk, key, now, import: import.id, by: &import.made_by, before: counts, chunk: &chunk };
         counts = desk.store.transact(&work).await?.ok_or(ImportError::TakenOver)?;
         if !moved(&counts) {
             return Ok((counts, Ended::Stopped));
@@ -386,8 +392,7 @@ impl Work for CommitChunk<'_> {
 impl CommitChunk<'_> {
     /// What becomes of the rows, in their order.
     fn plan(&self, plan: &mut Plan<'_>) -> (ImportCounts, Vec<Reject>) {
-        let mut counts =
-            ImportCounts { rows: self.chunk.rows_read, bytes: self.chunk.bytes_read, ..self.before };
+        let mut counts = ImportCounts { rows: self.chunk.rows_read, bytes: self.chunk.bytes_read, ..self.before };
         let mut rejects = Vec::new();
         for read in &self.chunk.rows {
             let reasons = match read.row.as_deref().map(|row| plan.take(row)) {
@@ -403,7 +408,11 @@ impl CommitChunk<'_> {
                     continue;
                 }
             };
-            rejects.push(Reject { line: read.line, reasons, cells_sealed: seal_cells(&self.desk.data_key, &read.cells) });
+            rejects.push(Reject {
+                line: read.line,
+                reasons,
+                cells_sealed: seal_cells(&self.desk.data_key, &read.cells),
+            });
         }
         counts.queued += plan.writes.unclear.len() as u64;
         counts.rejected += rejects.len() as u64;

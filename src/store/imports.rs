@@ -267,7 +267,13 @@ impl Store {
             };
             Ok(Reject {
                 line: u64::try_from(row.get::<_, i64>(0)).map_err(|_| UNREADABLE)?,
-                reasons: errors.as_array().into_iter().flatten().map(reason).collect::<Option<_>>().ok_or(UNREADABLE)?,
+                reasons: errors
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(reason)
+                    .collect::<Option<_>>()
+                    .ok_or(UNREADABLE)?,
                 cells_sealed: row.get(2),
             })
         };
@@ -359,9 +365,7 @@ impl Tx<'_> {
         let counts = [to.bytes, to.rows, to.new_doses, to.known_doses, to.queued, to.rejected].map(big);
         let [bytes, rows, new, known, queued, rejected] = &counts;
         let headings: Value = headings.into();
-        self.inner
-            .execute(&stmt, &[&id, bytes, rows, new, known, queued, rejected, &headings, &timestamp(at)])
-            .await?;
+        self.inner.execute(&stmt, &[&id, bytes, rows, new, known, queued, rejected, &headings, &timestamp(at)]).await?;
         Ok(())
     }
 
@@ -375,9 +379,7 @@ impl Tx<'_> {
                    SELECT $1, * FROM unnest($2::bigint[], $3::jsonb[], $4::bytea[])";
         let stmt = self.inner.prepare_cached(sql).await?;
         let lines: Vec<i64> = rejects.iter().map(|reject| big(reject.line)).collect();
-        let told = |reason: &RejectReason| {
-            serde_json::json!({"column": reason.column, "code": reason.code, "en": reason.en, "vi": reason.vi})
-        };
+        let told = |reason: &RejectReason| serde_json::json!({"column": reason.column, "code": reason.code, "en": reason.en, "vi": reason.vi});
         let errors: Vec<Value> =
             rejects.iter().map(|reject| reject.reasons.iter().map(told).collect::<Vec<_>>().into()).collect();
         let cells: Vec<&[u8]> = rejects.iter().map(|reject| reject.cells_sealed.as_slice()).collect();

@@ -57,6 +57,7 @@ impl TestApp {
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;
         config.cache.refresh_ms = 20;
+        config.data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&schema.name);
         change(&mut config);
         let store = schema.store().await;
         let province = |code: &str, name: &str| Province { code: code.to_owned(), name: name.to_owned() };

@@ -38,19 +38,48 @@ pub enum Media {
     Fhir,
 }
 
-/// Why a file cannot be read.
+/// Why a file cannot be read at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {}", reason.en)]
+pub struct FileError {
+    /// The stable word.
+    pub code: &'static str,
+    /// One sentence for people.
+    pub reason: Said,
+    /// The columns that are missing or there twice, as our template names them; empty where it is something else.
+    pub columns: Vec<&'static str>,
+}
+
+/// Why a file was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No headings.
-    #[error("no headings")]
-    Headings,
+    /// Its bytes could not be read.
+    #[error("the file could not be read")]
+    Io(#[from] std::io::Error),
+    /// It is no backlog file.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl OpenError {
-    /// The stable word.
+    /// The stable word for answers and logs.
     pub fn code(&self) -> &'static str {
-        "headings_unknown"
+        match self {
+            OpenError::Io(_) => "file_unreadable",
+            OpenError::File(error) => error.code,
+        }
     }
+}
+
+/// Header.
+pub fn rejects_header(headings: &[String]) -> String {
+    format!("\u{feff}{},line,errors\r\n", headings.join(","))
+}
+
+/// Row.
+pub fn rejects_row<'a>(cells: &[String], line: u64, errors: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let codes: Vec<&str> = errors.map(|(code, _)| code).collect();
+    format!("{},{line},{}\r\n", cells.join(","), codes.join(";"))
 }
 
 /// Reads rows.
@@ -63,7 +92,7 @@ impl<R: Read> BacklogReader<R> {
     /// Opens.
     pub fn open(source: R, _media: Media) -> Result<Self, OpenError> {
         let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let headings = csv.headers().map_err(|_| OpenError::Headings)?.iter().map(str::to_owned).collect();
+        let headings = csv.headers().map_err(|error| OpenError::Io(error.into()))?.iter().map(str::to_owned).collect();
         Ok(BacklogReader { csv, headings })
     }
 
@@ -101,6 +130,11 @@ impl<R: Read> BacklogReader<R> {
         };
         let line = record.position().map_or(0, csv::Position::line);
         Ok(Some(BacklogRow { line, facility: cell("facility"), record: Ok(dose), cells }))
+    }
+
+    /// Column.
+    pub fn column_of(&self, field: &str) -> String {
+        field.to_owned()
     }
 
     /// How far.
