@@ -29,7 +29,7 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    _schema: TestSchema,
+    pub schema: TestSchema,
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -51,7 +51,16 @@ impl TestApp {
 
     /// The service with some settings changed, where that may keep it from listening.
     pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        let schema = TestSchema::new().await;
+        TestApp::start_on(TestSchema::new().await, change).await
+    }
+
+    /// The service started again, on the same tables and files, after it was stopped.
+    pub async fn again(self) -> TestApp {
+        self.serving.stop().await;
+        TestApp::start_on(self.schema, |_| {}).await.expect("starts")
+    }
+
+    async fn start_on(schema: TestSchema, change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
         let (clock, keyring) = (Clock::fixed(NOW), keyring());
         let mut config = config();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -73,7 +82,7 @@ impl TestApp {
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
         let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
-        Ok(TestApp { app, clock, keyring, tokens, serving, _schema: schema })
+        Ok(TestApp { app, clock, keyring, tokens, serving, schema })
     }
 
     pub fn address(&self) -> SocketAddr {
