@@ -159,10 +159,10 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// The row as a line of a file of rejects: see [`backlog::rejects_row`].
+    /// The row as a line of a file of rejects: see [`backlog::rejects_line`].
     pub fn csv(&self) -> String {
         let reasons = self.reasons.iter().map(|reason| (reason.code.as_str(), reason.column.as_str()));
-        backlog::rejects_row(&self.cells, self.line, reasons)
+        backlog::rejects_line(&self.cells, self.line, reasons)
     }
 }
 
