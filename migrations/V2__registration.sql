@@ -226,13 +226,16 @@ CREATE INDEX ticket_by_province ON ticket (status, province_code, made_at, ticke
 -- A backlog file under way: where it stands, and what came of its rows.
 CREATE TABLE import (
     import_id uuid PRIMARY KEY,
-    facility_code text NOT NULL, -- whose doses, where the file does not say
-    province_code text NOT NULL,
+    facility_code text NOT NULL, -- whose doses, where the file does not say; or ''
+    province_code text NOT NULL, -- the facility's, or of whoever sent it; or ''
+    reach text NOT NULL,         -- whose doses may be in it: facility, province, all
     made_by text NOT NULL,
+    media text NOT NULL,         -- what it was said to be: guess, csv, fhir
     file_hash bytea NOT NULL,    -- SHA-256 of the whole file: the same file goes on where it stopped
-    format jsonb NOT NULL,       -- as it was recognised: encoding, delimiter, columns
-    status text NOT NULL,        -- running, done, failed, interrupted
-    rows_total bigint NOT NULL,
+    headings jsonb NOT NULL,     -- as the file has them
+    status text NOT NULL,        -- waiting, running, done, failed, interrupted
+    bytes_total bigint NOT NULL,
+    bytes_done bigint NOT NULL,
     rows_done bigint NOT NULL,   -- committed: where to go on
     new_doses bigint NOT NULL,
     known_doses bigint NOT NULL,
@@ -254,7 +257,7 @@ CREATE TABLE import_by_file (
 CREATE TABLE import_reject (
     import_id uuid NOT NULL,
     row_no bigint NOT NULL,      -- the line in the file
-    errors jsonb NOT NULL,       -- column and code of each
+    errors jsonb NOT NULL,       -- column, code and sentence of each
     cells bytea NOT NULL,        -- the row as it was, AES-256-GCM
     PRIMARY KEY (import_id, row_no)
 );

@@ -3,10 +3,12 @@
 
 pub mod engine;
 mod held;
+pub mod imports;
 mod pictures;
 mod proofs;
 mod refresh;
 pub mod sms;
+mod spool;
 pub mod stats;
 mod tallies;
 pub mod verdict;
@@ -22,8 +24,10 @@ use uuid::Uuid;
 
 pub use engine::Engine;
 pub use held::HeldLists;
+use imports::Imports;
 pub use pictures::Picture;
 use pictures::Pictures;
+pub use spool::{SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
@@ -98,6 +102,15 @@ pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Resul
     Ok(count)
 }
 
+/// A desk without the service around it, that signs with the keys of the trust list as it is now: what a command works with.
+pub async fn desk(config: &Config, clock: &Clock, store: &Store, keyring: Arc<Keyring>) -> Result<Desk, StartError> {
+    let engine = Engine::new(clock.clone(), 0, config.ed25519_engine());
+    engine.take_keys(store).await?;
+    let data_key = Arc::new(DataKey::new(keyring.data_key()));
+    let correction_hours = config.corrections.hours;
+    Ok(Desk { store: store.clone(), keyring, data_key, trust: engine.trust_in_force(), correction_hours })
+}
+
 /// The service: what its routes and commands share.
 pub struct App {
     config: Config,
@@ -111,13 +124,14 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
-    /// Owned by the task that [`App::start`] spawns; taken by [`App::stop`].
-    refresher: Mutex<Option<JoinHandle<()>>>,
+    /// The tasks that [`App::start`] spawns; taken by [`App::stop`].
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// For how long the snapshots may be older than the database before the node is not ready.
@@ -145,6 +159,7 @@ impl App {
         };
         let (desk, recorder) = (desk(), Recorder::new(desk(), GroupCommitSettings::default()));
         let registrar = Registrar::new(store.clone(), Arc::clone(&data_key), config.citizens.group_commit());
+        let imports_dir = config.data.join("imports");
         let app = Arc::new(App {
             registrar,
             sms: sms::Sms::new(&config.sms),
@@ -156,15 +171,19 @@ impl App {
             store,
             node: Uuid::new_v4(),
             engine,
+            imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
             refreshed: ArcSwap::from_pointee(None),
             stop: watch::Sender::new(false),
-            refresher: Mutex::new(None),
+            tasks: Mutex::default(),
         });
         app.refresh().await?;
-        let task = tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe()));
-        *app.refresher.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        let tasks = vec![
+            tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
+        ];
+        *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(app)
     }
 
@@ -174,8 +193,8 @@ impl App {
         self.registrar.drain().await;
         self.sms.drain().await;
         self.stop.send_replace(true);
-        let task = self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             let _ = task.await;
         }
         if let Err(error) = self.store.stop_sequencing(self.node).await {
@@ -297,6 +316,11 @@ impl App {
     /// What holders were told of their certificates a moment ago.
     pub fn held_lists(&self) -> &HeldLists {
         &self.held_lists
+    }
+
+    /// Receives backlog files, and imports them in its turn.
+    pub fn imports(&self) -> &Imports {
+        &self.imports
     }
 
     /// What is counted.

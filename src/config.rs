@@ -55,6 +55,8 @@ section! {
         pub corrections: Corrections = Corrections::default(),
         /// `[cache]`: how much memory answers may be remembered in.
         pub cache: Cache = Cache::default(),
+        /// `[imports]`: backlog files that are sent.
+        pub imports: Imports = Imports::default(),
         /// How Ed25519 signatures are verified: `auto` takes the fastest that the processor has, `portable` leaves its vectors alone, `library` is ed25519-dalek. The verdicts are the same.
         pub ed25519: Ed25519 = Ed25519::Auto,
         /// `[log]`: what is written to standard error. Never names, birth dates, phones, certificates or keys.
@@ -180,6 +182,14 @@ section! {
         pub lists_mib: u64 = 16,
         /// Milliseconds between two looks at the database for new revocations and keys.
         pub refresh_ms: u64 = 200,
+    }
+}
+
+section! {
+    /// Backlog files that are sent to `POST /v1/imports`.
+    pub struct Imports {
+        /// The longest file, in MiB. It is kept, encrypted, below `imports` in the data directory until it is done with.
+        pub max_mib: u64 = 1024,
     }
 }
 
@@ -433,6 +443,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("sms", Sms::MANUAL),
         ("corrections", Corrections::MANUAL),
         ("cache", Cache::MANUAL),
+        ("imports", Imports::MANUAL),
         ("log", Log::MANUAL),
     ];
     let leaf =

@@ -40,17 +40,18 @@ impl DataKey {
         self.seal_bytes(column, plain.as_bytes())
     }
 
-    /// As [`DataKey::seal`], of bytes: at most some megabytes.
+    /// `plain` sealed as [`DataKey::seal`] does it: up to 64 GiB, though what is short is kinder to memory.
     pub fn seal_bytes(&self, column: &str, plain: &[u8]) -> Vec<u8> {
         // Random nonces are safe for 2^32 values a key; a country has fewer numbers than that.
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).expect("the system has randomness");
-        let mut sealed = nonce.to_vec();
-        let mut text = plain.to_vec();
+        let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
+        sealed.extend(nonce);
+        sealed.extend(plain);
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.seal.seal_in_place_separate_tag(nonce, Aad::from(column.as_bytes()), &mut text);
-        sealed.extend(&text);
-        sealed.extend(tag.expect("some megabytes are never too long to seal").as_ref());
+        let text = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
+        let tag = self.seal.seal_in_place_separate_tag(nonce, Aad::from(column.as_bytes()), text);
+        sealed.extend(tag.expect("what fits in memory here is never too long to seal").as_ref());
         sealed
     }
 
@@ -59,14 +60,15 @@ impl DataKey {
         String::from_utf8(self.open_bytes(column, sealed)?).map_err(|_| SealingError)
     }
 
-    /// The bytes that were sealed for `column`. Errors: [`SealingError`].
+    /// What [`DataKey::seal_bytes`] sealed for `column`. Errors: [`SealingError`].
     pub fn open_bytes(&self, column: &str, sealed: &[u8]) -> Result<Vec<u8>, SealingError> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealingError)?;
         let mut text = text.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain =
-            self.seal.open_in_place(nonce, Aad::from(column.as_bytes()), &mut text).map_err(|_| SealingError)?;
-        Ok(plain.to_vec())
+            self.seal.open_in_place(nonce, Aad::from(column.as_bytes()), &mut text).map_err(|_| SealingError)?.len();
+        text.truncate(plain);
+        Ok(text)
     }
 
     /// The keyed hash under which `value` of `kind` is found; the same value of another kind has another.

@@ -51,7 +51,8 @@ impl Engine {
         }
     }
 
-    async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
+    /// Takes the trust list over as it is in `store`.
+    pub(super) async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
         let (version, rows) = store.issuer_keys().await?;
         let keys = rows.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
         let list = TrustList::new(version, keys, self.ed25519())?;

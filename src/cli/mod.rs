@@ -5,6 +5,7 @@
 mod config;
 mod context;
 mod demo;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;
@@ -59,6 +60,8 @@ enum Command {
     Verify(verify::Verify),
     /// Revoke a certificate, for good
     Revoke(revoke::Revoke),
+    /// Record the doses of a backlog file: what is not taken is said line by line, and the same file twice changes nothing
+    Import(import::Import),
     /// Make a bearer token for a member of staff or a machine
     Token(token::Token),
     /// Bring the database's schema up to date
@@ -185,6 +188,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Keys(keys) => keys.run(&context).await,
         Command::Verify(verify) => verify.run(&context).await,
         Command::Revoke(revoke) => revoke.run(&context).await,
+        Command::Import(import) => import.run(&context).await,
         Command::Token(token) => token.run(&context),
         Command::Migrate => migrate::run(&context).await,
         Command::Openapi => openapi::run(),

@@ -25,6 +25,10 @@ pub enum Media {
     Jpeg,
     /// `image/png`.
     Png,
+    /// `application/fhir+ndjson`: one FHIR resource a line.
+    FhirNdjson,
+    /// `text/csv`, in any character set: its reader finds out which.
+    Csv,
 }
 
 impl Media {
@@ -36,13 +40,14 @@ impl Media {
             Media::Ndjson => "application/x-ndjson",
             Media::Jpeg => "image/jpeg",
             Media::Png => "image/png",
+            Media::FhirNdjson => "application/fhir+ndjson",
+            Media::Csv => "text/csv",
         }
     }
 
     fn parse(essence: &str) -> Option<Media> {
-        let named = [Media::Text, Media::Json, Media::Ndjson, Media::Jpeg, Media::Png]
-            .into_iter()
-            .find(|m| essence.eq_ignore_ascii_case(m.name()));
+        let all = [Media::Text, Media::Json, Media::Ndjson, Media::FhirNdjson, Media::Csv, Media::Jpeg, Media::Png];
+        let named = all.into_iter().find(|media| essence.eq_ignore_ascii_case(media.name()));
         named.or_else(|| essence.eq_ignore_ascii_case("application/ndjson").then_some(Media::Ndjson))
     }
 }
@@ -92,7 +97,7 @@ impl Body {
         });
         let coded = request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
         match media {
-            Some(media) if utf8 && !coded => Ok(media),
+            Some(media) if (utf8 || media == Media::Csv) && !coded => Ok(media),
             _ => {
                 let names: Vec<_> = taken.iter().map(|media| media.name()).collect();
                 let detail = format!("send {} in UTF-8, without a content coding", names.join(" or "));

@@ -15,6 +15,7 @@ pub mod doses;
 mod envelope;
 pub mod health;
 mod idempotency;
+pub mod imports;
 mod lines;
 mod locality;
 pub mod people;
@@ -140,6 +141,9 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/people/claims") => web::post().to(people_me::post_claim),
         ("GET", "/v1/reference/priority-groups") => get().to(reference::get_priority_groups),
         ("GET", "/v1/reference/declaration") => get().to(reference::get_declaration),
+        ("POST", "/v1/imports") => web::post().to(imports::post_import),
+        ("GET", "/v1/imports/{id}") => get().to(imports::get_import),
+        ("GET", "/v1/imports/{id}/rejects.csv") => get().to(imports::get_rejects),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),

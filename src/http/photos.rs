@@ -14,7 +14,7 @@ pub fn check(media: Media, bytes: &[u8]) -> Result<(), Problem> {
     let size = match media {
         Media::Png => png_size(bytes),
         Media::Jpeg => jpeg_size(bytes),
-        Media::Text | Media::Json | Media::Ndjson => None,
+        Media::Text | Media::Json | Media::Ndjson | Media::FhirNdjson | Media::Csv => None,
     };
     let refuse = |en, vi| Err(Problem::new(Kind::UNPROCESSABLE).field("photo").said(Said { en, vi }));
     match size {

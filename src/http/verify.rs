@@ -61,7 +61,10 @@ pub async fn post_verify(
     let mut json = Vec::with_capacity(512);
     match media {
         Media::Json => app.engine().answer(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr, &mut json),
-        Media::Text | Media::Ndjson | Media::Jpeg | Media::Png => app.engine().answer(body::text(&bytes)?, &mut json),
+        // Of these only text was taken above.
+        Media::Text | Media::Ndjson | Media::FhirNdjson | Media::Csv | Media::Jpeg | Media::Png => {
+            app.engine().answer(body::text(&bytes)?, &mut json)
+        }
     }
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
 }

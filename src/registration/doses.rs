@@ -187,7 +187,7 @@ impl Recorder {
 
     /// Records many, in order; each row's answer stands at its place, and a refused row leaves the others alone.
     pub async fn record_many(&self, by: &Reporter, doses: Vec<DoseRecord>, now: UnixSeconds) -> Answers {
-        let checked = doses.into_iter().map(|dose| self.row(by, dose, now));
+        let checked = doses.into_iter().map(|dose| row(&self.desk.data_key, by, dose, now));
         let mut answers: Vec<Option<Result<Recorded, DoseError>>> = Vec::new();
         let mut batch = Batch::new();
         for row in checked {
@@ -216,30 +216,23 @@ impl Recorder {
     pub fn waiting(&self) -> usize {
         self.commits.len()
     }
-
-    fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
-        self.desk.row(by, dose, now)
-    }
 }
 
-impl Desk {
-    /// A dose as it is recorded: every field checked, numbers sealed and hashed.
-    pub(super) fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
-        let data_key = &self.data_key;
-        let dose = dose.check(now)?;
-        let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
-        let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
-        Ok(Row {
-            facility: by.facility.clone(),
-            subject: by.subject.clone(),
-            request_hash: data_key.lookup_hash("dose", &dose.canonical()),
-            identity_hash: hash("identity", &dose.identity),
-            phone_hash: hash("phone", &dose.phone),
-            identity_sealed: seal("identity", &dose.identity),
-            phone_sealed: seal("phone", &dose.phone),
-            dose,
-        })
-    }
+/// The dose, checked, with what the store needs beside it. Errors: the first field that is not what it should be.
+pub(super) fn row(data_key: &DataKey, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
+    let dose = dose.check(now)?;
+    let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
+    let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
+    Ok(Row {
+        facility: by.facility.clone(),
+        subject: by.subject.clone(),
+        request_hash: data_key.lookup_hash("dose", &dose.canonical()),
+        identity_hash: hash("identity", &dose.identity),
+        phone_hash: hash("phone", &dose.phone),
+        identity_sealed: seal("identity", &dose.identity),
+        phone_sealed: seal("phone", &dose.phone),
+        dose,
+    })
 }
 
 /// Commits batches in one transaction and answers each; on a failure all of them hear the same.
@@ -305,6 +298,7 @@ impl Work for CommitRows<'_> {
     }
 }
 
+/// Writes what a plan adds.
 pub(super) async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) -> Result<(), StoreError> {
     if !writes.superseded.is_empty() {
         tx.supersede(&writes.superseded, now).await?;

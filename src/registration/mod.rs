@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod amend;
 pub mod application;
+pub mod backlog;
 pub mod certificates;
 pub mod citizen;
 pub mod claims;
@@ -13,6 +14,7 @@ pub mod doses;
 mod enrol;
 pub mod fhir;
 pub mod health_number;
+pub mod imports;
 mod matching;
 mod plan;
 pub mod priority;

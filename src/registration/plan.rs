@@ -1,6 +1,6 @@
 //! What a batch of doses changes: from what is stored and what was sent to rows and answers. Pure but for the random ids.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -60,6 +60,10 @@ pub(super) struct Plan<'k> {
     records: HashMap<(String, String), (Hash, Option<DoseRow>)>,
     /// Certificates at hand, by the dose that caused them.
     certificates: HashMap<Uuid, CertificateRow>,
+    /// Whom this batch enrolled: the store holds nothing of theirs.
+    enrolled: HashSet<Uuid>,
+    /// The last certificate that this batch adds of each person, by its place among the writes.
+    latest: HashMap<Uuid, usize>,
     pub writes: Writes,
 }
 
@@ -80,6 +84,8 @@ impl<'k> Plan<'k> {
             next_nth: HashMap::new(),
             records: HashMap::new(),
             certificates: HashMap::new(),
+            enrolled: HashSet::new(),
+            latest: HashMap::new(),
             writes: Writes::default(),
         };
         for KnownRecord { record, dose, certificate, voided } in records {
@@ -205,6 +211,7 @@ impl<'k> Plan<'k> {
         };
         let person = known.person;
         self.people.insert(person, known.clone());
+        self.enrolled.insert(person);
         self.writes.people.push(NewPerson {
             row: known,
             sex: row.dose.sex.clone(),
@@ -277,10 +284,7 @@ impl<'k> Plan<'k> {
         };
         let certificate = self.certify(&dose, &[&others[..], &[this]].concat())?;
         let answer = recorded(dose.clone(), &certificate, false);
-        // Somebody without another dose has no certificate in force: nearly everybody, on a first day.
-        if !others.is_empty() {
-            self.supersede(person);
-        }
+        self.supersede(person, others.is_empty());
         self.add_record(row, &dose);
         self.certificates.insert(dose.dose, certificate.clone());
         self.doses.entry(person).or_default().push(dose.clone());
@@ -318,13 +322,18 @@ impl<'k> Plan<'k> {
         })
     }
 
-    /// Marks what was issued to `person` before, in the store and in this batch.
-    fn supersede(&mut self, person: Uuid) {
-        if !self.writes.superseded.contains(&person) {
-            self.writes.superseded.push(person);
-        }
-        for earlier in self.writes.certificates.iter_mut().filter(|earlier| earlier.person == person) {
-            earlier.superseded_at = Some(self.now);
+    /// Marks what was issued to `person` before, in the store and in this batch. `first`: they have no other dose.
+    fn supersede(&mut self, person: Uuid, first: bool) {
+        // Earlier ones of this batch are marked already, each by the one after it.
+        match self.latest.insert(person, self.writes.certificates.len()) {
+            Some(earlier) => {
+                if let Some(earlier) = self.writes.certificates.get_mut(earlier) {
+                    earlier.superseded_at = Some(self.now);
+                }
+            }
+            // Nearly everybody, on a first day: no certificate is in force.
+            None if first || self.enrolled.contains(&person) => {}
+            None => self.writes.superseded.push(person),
         }
     }
 }

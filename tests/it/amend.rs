@@ -59,10 +59,6 @@ impl TestApp {
         let path = format!("/v1/doses/{}", dose["dose"].as_str().expect("a dose"));
         self.send("PATCH", &path, &self.bearer_at("79001", subject), change).await
     }
-
-    async fn count(&self, sql: &str) -> i64 {
-        self.sql().await.query_one(sql, &[]).await.expect("counts").get(0)
-    }
 }
 
 fn text(answer: &Value) -> &str {

@@ -51,12 +51,22 @@ impl TestApp {
 
     /// The service with some settings changed, where that may keep it from listening.
     pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        let schema = TestSchema::new().await;
+        TestApp::start_on(TestSchema::new().await, change).await
+    }
+
+    /// The service started again, on the same tables and files, after it was stopped.
+    pub async fn again(self) -> TestApp {
+        self.serving.stop().await;
+        TestApp::start_on(self.schema, |_| {}).await.expect("starts")
+    }
+
+    async fn start_on(schema: TestSchema, change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
         let (clock, keyring) = (Clock::fixed(NOW), keyring());
         let mut config = config();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;
         config.cache.refresh_ms = 20;
+        config.data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&schema.name);
         change(&mut config);
         let store = schema.store().await;
         let province = |code: &str, name: &str| Province { code: code.to_owned(), name: name.to_owned() };
@@ -78,6 +88,11 @@ impl TestApp {
     /// A bare connection to the service's tables.
     pub async fn sql(&self) -> tokio_postgres::Client {
         self.schema.client().await
+    }
+
+    /// What a query of one number gives.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.sql().await.query_one(sql, &[]).await.expect("counts").get(0)
     }
 
     pub fn address(&self) -> SocketAddr {

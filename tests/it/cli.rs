@@ -23,7 +23,7 @@ impl Place {
     }
 
     /// The command, with nothing of this process's environment that it could take for a setting.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thexanh"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null()).env_remove("DATABASE_URL");
         command.env("THEXANH_KEYS_PASSPHRASE_FILE", self.0.join("passphrase"));
@@ -35,7 +35,7 @@ impl Place {
     }
 
     /// Runs a command with `--json` and gives its exit status and the values that it printed.
-    fn json(&self, arguments: &[&str]) -> (i32, Vec<Value>) {
+    pub fn json(&self, arguments: &[&str]) -> (i32, Vec<Value>) {
         let output = self.run(&[arguments, &["--json"]].concat());
         eprint!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)); // shown if the test fails
         let lines = String::from_utf8(output.stdout).expect("text");

@@ -10,6 +10,11 @@ use crate::citizens::{self, Gateway};
 use crate::client::Answer;
 use crate::desk::Case;
 
+/// A backlog file of one row.
+const BACKLOG: &str = "record_no,name,birth,product,lot,given_at,number
+X-1,Nguyễn Thị Phương Thảo,1983-10-10,EU/1/20/1528,FE8405,2021-06-06T02:15:00Z,1
+";
+
 impl TestApp {
     /// Sends to a row of the table what it takes, about a certificate of facility 79001 in province 79.
     async fn try_row(&self, row: &Route, uvci: &str, gateway: &Gateway, authorization: Option<&str>) -> Answer {
@@ -31,6 +36,12 @@ impl TestApp {
         }
         let path = row.path.replace("{uvci}", uvci).replace("{format}", "txt");
         let path = match row.path {
+            _ if path.starts_with("/v1/imports/") => {
+                let headers = [("content-type", "text/csv"), ("authorization", &*self.bearer(Role::Facility))];
+                let sent = self.request("POST", "/v1/imports", &headers, BACKLOG.as_bytes()).await;
+                path.replace("{id}", sent.json()["id"].as_str().expect("an import"))
+            }
+            "/v1/imports" => format!("{path}?facility=79001"),
             "/v1/reference/districts" => format!("{path}?province=01"),
             "/v1/reference/wards" => format!("{path}?district=001"),
             _ => path,
@@ -44,6 +55,7 @@ impl TestApp {
         let (media, body) = match (row.method, row.path) {
             ("POST", "/v1/doses") => ("application/json", dose("R-1", 1).to_string()),
             ("POST", "/v1/revocations") => ("application/json", json!({"uvci": uvci, "why": "a test"}).to_string()),
+            ("POST", "/v1/imports") => ("text/csv", BACKLOG.to_owned()),
             ("POST", _) => ("text/plain", "hello".to_owned()),
             _ => ("", String::new()),
         };

@@ -25,6 +25,7 @@ mod http_problems;
 mod http_public;
 mod http_server;
 mod http_verify;
+mod imports;
 mod interop;
 mod layering;
 mod qr;

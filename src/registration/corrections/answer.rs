@@ -224,7 +224,7 @@ impl AnswerIt<'_> {
         let given = over(claim.given.clone().unwrap_or_default(), &accept.given);
         let record_no = accept.record_no.clone().unwrap_or_else(|| format!("correction-{}", row.id.simple()));
         let by = Reporter { facility: row.facility.clone(), subject: self.by.subject.clone() };
-        let sent = match self.desk.row(&by, record(&locked.person.row, record_no, &given), self.now) {
+        let sent = match doses::row(&self.desk.data_key, &by, record(&locked.person.row, record_no, &given), self.now) {
             Ok(sent) => sent,
             Err(error) => return Ok(Err(DoseError::Invalid(error).into())),
         };
@@ -493,7 +493,7 @@ pub(super) fn check(desk: &Desk, locked: &Locked, claim: &Claim, now: UnixSecond
             let number = given.number.or(Some(1));
             let sent = record(&locked.person.row, "-".to_owned(), &DoseMembers { lot, number, ..given.clone() });
             let by = Reporter { facility: String::new(), subject: String::new() };
-            desk.row(&by, sent, now).map_err(DoseError::Invalid)?;
+            doses::row(&desk.data_key, &by, sent, now).map_err(DoseError::Invalid)?;
         }
         Some(dose) => {
             let dose = locked.doses.iter().find(|other| other.dose == dose).ok_or(AmendError::Unknown)?;
