@@ -24,7 +24,7 @@ pub struct Problem {
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
     cause: Option<String>,
     /// Seconds after which another try is worth it, where we know.
-    retry_after: Option<i64>,
+    retry_after: Option<u16>,
     /// Whether pages of every origin may read it; set where no middleware will.
     public: bool,
 }
@@ -182,7 +182,7 @@ impl Problem {
 
     /// The same saying after how many seconds another try is worth it.
     pub fn retry_after(mut self, seconds: i64) -> Problem {
-        self.retry_after = Some(seconds);
+        self.retry_after = u16::try_from(seconds).ok();
         self
     }
 
