@@ -24,7 +24,7 @@ pub struct Problem {
     /// Why it happened, for the log alone: an answer of 5xx says nothing of its cause.
     cause: Option<Box<str>>,
     /// Seconds after which another try is worth it, where we know.
-    retry_after: Option<u32>,
+    retry_after: Option<u16>,
     /// Whether pages of every origin may read it; set where no middleware will.
     public: bool,
 }
@@ -220,7 +220,7 @@ impl Problem {
 
     /// The same saying after how many seconds another try is worth it.
     pub fn retry_after(mut self, seconds: i64) -> Problem {
-        self.retry_after = u32::try_from(seconds.max(1)).ok();
+        self.retry_after = u16::try_from(seconds.max(1)).ok();
         self
     }
 

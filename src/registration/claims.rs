@@ -147,6 +147,7 @@ impl Work for Claiming<'_> {
             tx.audit(&self.tried(None, "refused: nobody fits, or several")).await?;
             return Ok(Err(CitizenError::ClaimRefused));
         };
+        tx.lock_people(&[person]).await?; // two who claim at once are told apart
         let holder = tx.holders(&[person]).await?.first().map(|(_, holder)| *holder);
         let others = holder.is_some_and(|holder| holder != self.account);
         if others && !(self.identity.is_some() && slip_agrees) {

@@ -41,6 +41,12 @@ fn entry(id: Uuid, resource: Value) -> Value {
     json!({"fullUrl": format!("urn:uuid:{id}"), "resource": resource})
 }
 
+fn put(resource: &mut Value, member: &str, value: Value) {
+    if let Some(members) = resource.as_object_mut() {
+        members.insert(member.to_owned(), value);
+    }
+}
+
 fn instant(at: UnixSeconds) -> String {
     jiff::Timestamp::from_second(at.0).unwrap_or_default().to_string()
 }
@@ -52,7 +58,7 @@ fn patient(subject: &Subject<'_>) -> Value {
     let (family, given) = row.name.split_once(' ').unwrap_or((&row.name, ""));
     let mut name = json!({"use": "official", "text": row.name, "family": family});
     if !given.is_empty() {
-        name["given"] = json!(given.split(' ').collect::<Vec<_>>());
+        put(&mut name, "given", json!(given.split(' ').collect::<Vec<_>>()));
     }
     let mut patient = json!({
         "resourceType": "Patient",
@@ -63,10 +69,10 @@ fn patient(subject: &Subject<'_>) -> Value {
     });
     let birth = row.birth.to_string();
     if !birth.is_empty() {
-        patient["birthDate"] = json!(birth);
+        put(&mut patient, "birthDate", json!(birth));
     }
     if let Some(phone) = subject.phone {
-        patient["telecom"] = json!([{"system": "phone", "value": phone}]);
+        put(&mut patient, "telecom", json!([{"system": "phone", "value": phone}]));
     }
     patient
 }
@@ -89,7 +95,7 @@ fn immunization(dose: &DoseRow) -> Value {
         "protocolApplied": [{"doseNumberPositiveInt": dose.number}],
     });
     if let Some(day) = dose.lot_expires_on {
-        immunization["expirationDate"] = json!(day.to_string());
+        put(&mut immunization, "expirationDate", json!(day.to_string()));
     }
     immunization
 }
