@@ -308,10 +308,11 @@ pub(super) async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) 
     let mut known: Vec<Uuid> = writes.doses.iter().map(|dose| dose.person).collect();
     known.retain(|person| !enrolled.contains(person));
     tx.mark_vaccinated(&known).await?;
-    // In the order of their foreign keys. Sent without waiting: the server does one after the other.
-    let people = store::together(tx.insert_people(&writes.people), tx.insert_lookups(&writes.lookups));
-    let doses = store::together(tx.insert_doses(&writes.doses), tx.insert_records(&writes.records));
-    store::together(store::together(people, doses), tx.insert_certificates(&writes.certificates)).await?;
+    // In the order of their foreign keys, each after the one before was done: on a new connection statements are prepared first,
+    // and what is sent together may then come in another order.
+    tx.insert_people(&writes.people).await?;
+    store::together(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses)).await?;
+    store::together(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates)).await?;
     Ok(())
 }
 

@@ -133,7 +133,7 @@ impl StoreError {
     }
 }
 
-/// What both give, their statements sent without waiting for each other's answers, `a`'s before `b`'s.
+/// What both give, their statements sent without waiting for each other's answers.
 ///
 /// Errors: the one that came first to the server; what it fails after that only hears that the transaction is aborted, and
 /// the answers to both may arrive together.
@@ -141,7 +141,7 @@ pub async fn together<A, B, E: Into<StoreError>>(
     a: impl Future<Output = Result<A, E>>,
     b: impl Future<Output = Result<B, E>>,
 ) -> Result<(A, B), StoreError> {
-    match tokio::join!(biased; a, b) {
+    match tokio::join!(a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error.into()),
         (Err(a), Err(b)) => {
