@@ -132,7 +132,9 @@ pub(super) fn sex(text: &str) -> Result<&'static str, Refused> {
 pub(super) fn number(text: &str) -> Result<u64, Refused> {
     let start = text.find(|c: char| c.is_ascii_digit()).ok_or(NUMBER_UNCLEAR)?;
     let (word, digits) = text.split_at_checked(start).ok_or(NUMBER_UNCLEAR)?;
-    if !matches!(folded(word).as_str(), "" | "MUI" | "MUISO" | "MUITHU" | "MUITIEM" | "LIEU" | "LAN" | "DOSE" | "SO") {
+    let words = ["MUI", "MUISO", "MUITHU", "MUITIEM", "LIEU", "LAN", "DOSE", "SO"];
+    let known = word.trim().is_empty() || !word.contains('-') && words.contains(&folded(word).as_str());
+    if !known {
         return Err(NUMBER_UNCLEAR);
     }
     let digits = digits.strip_suffix(".0").unwrap_or(digits);

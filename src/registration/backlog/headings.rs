@@ -149,6 +149,7 @@ const TABLE: [(Column, &str, &str, &[&str]); 15] = [
             "CCCDCMNDHOCHIEU",
             "CMNDCCCDHC",
             "SOCMNDCCCDHOCHIEU",
+            "SOCCCDCMNDHOCHIEU",
             "CMNDCCCDPASSPORT",
             "HOCHIEU",
             "SOHOCHIEU",
@@ -421,7 +422,7 @@ mod tests {
                 assert_eq!(Column::of(&decomposed), Some(column), "{text} decomposed");
             }
         }
-        for text in ["", "STT", "No.", "Ghi chú", "Dân tộc", "x", "名前", "(họ tên)", "dòng_lỗi", "lỗi"] {
+        for text in ["", "STT", "No.", "Ghi chú", "Dân tộc", "x", "名前", "dòng_lỗi", "lỗi"] {
             assert_eq!(Column::of(text), None, "{text}");
         }
         assert!(is_ignored("STT") && is_ignored("No.") && !is_ignored("Dân tộc"));
