@@ -3,6 +3,8 @@
 
 pub(super) mod dates;
 
+use std::borrow::Cow;
+
 use crate::language::Said;
 use crate::name;
 use crate::policy;
@@ -44,13 +46,13 @@ const NUMBER_UNCLEAR: Refused =
 /// The text of a cell, without white space around it. Errors: `not_text`.
 pub(super) fn text(cell: &str) -> Result<&str, Refused> {
     let text = cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    if text.contains(['\u{fffd}', '\0']) { Err(NOT_TEXT) } else { Ok(text) }
+    let damaged = memchr::memchr(0, text.as_bytes()).is_some() || !text.is_ascii() && text.contains('\u{fffd}');
+    if damaged { Err(NOT_TEXT) } else { Ok(text) }
 }
 
 /// True for what is written into a cell when there is nothing to write.
 pub(super) fn says_nothing(text: &str) -> bool {
-    const WORDS: [&str; 17] = [
-        "",
+    const WORDS: [&str; 16] = [
         "-",
         "--",
         "---",
@@ -68,7 +70,13 @@ pub(super) fn says_nothing(text: &str) -> bool {
         "null",
         "none",
     ];
-    text.len() <= 12 && (WORDS.contains(&text) || WORDS.contains(&text.to_lowercase().as_str()))
+    match text.as_bytes() {
+        [] => true,
+        [b'-' | b'.' | b'0' | b'k' | b'K' | b'n' | b'N', ..] if text.len() <= 12 => {
+            WORDS.contains(&text.to_lowercase().as_str())
+        }
+        _ => false,
+    }
 }
 
 /// A phone number as `0` and nine digits, or ten for old mobile numbers and landlines.
@@ -99,7 +107,7 @@ pub(super) fn phone(text: &str) -> Result<String, Refused> {
 pub(super) fn identity(text: &str) -> Result<String, Refused> {
     let kept = number_text(text, IDENTITY_INVALID)?;
     let restored = match kept.len() {
-        9 | 12 => kept,
+        9 | 12 => kept.into_owned(),
         8 | 11 => format!("0{kept}"),
         10 => format!("00{kept}"),
         _ => return Err(IDENTITY_INVALID),
@@ -120,7 +128,12 @@ pub(super) fn ward(text: &str) -> Result<String, Refused> {
 
 /// `female`, `male` or `other`. Errors: `sex_unclear`; 1 and 0 mean one thing here and another there.
 pub(super) fn sex(text: &str) -> Result<&'static str, Refused> {
-    Ok(match folded(text).as_str() {
+    let folded = match text {
+        "Nam" | "nam" => return Ok("male"),
+        "Nữ" | "nữ" => return Ok("female"),
+        _ => folded(text),
+    };
+    Ok(match folded.as_str() {
         "NAM" | "MALE" | "M" | "TRAI" => "male",
         "NU" | "FEMALE" | "F" | "GAI" => "female",
         "KHAC" | "OTHER" => "other",
@@ -199,9 +212,12 @@ fn folded(text: &str) -> String {
 }
 
 /// The digits of a number, and a plus sign before them, without what people write between them.
-fn number_text(text: &str, otherwise: Refused) -> Result<String, Refused> {
+fn number_text(text: &str, otherwise: Refused) -> Result<Cow<'_, str>, Refused> {
     if text.len() > 40 {
         return Err(otherwise);
+    }
+    if all_digits(text) {
+        return Ok(Cow::Borrowed(text));
     }
     // 1.18301E+11, 1,18301E+11: what a spreadsheet shows of a long number.
     let is_shortened = |(before, after): (&str, &str)| {
@@ -213,10 +229,8 @@ fn number_text(text: &str, otherwise: Refused) -> Result<String, Refused> {
     }
     // 912345678.0: what a program writes that took the number for one.
     let text = text.strip_suffix(".0").filter(|whole| all_digits(whole)).unwrap_or(text);
-    Ok(text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}'))
-        .collect())
+    let between = |c: &char| matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}');
+    Ok(Cow::Owned(text.chars().filter(|c| !between(c)).collect()))
 }
 
 fn all_digits(text: &str) -> bool {
