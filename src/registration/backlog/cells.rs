@@ -43,9 +43,13 @@ const SEX_UNCLEAR: Refused =
 const NUMBER_UNCLEAR: Refused =
     refused("number_invalid", "expected a dose number from 1 to 9", "cần số mũi tiêm từ 1 đến 9");
 
-/// The text of a cell, without white space around it. Errors: `not_text`.
+/// The text of a cell without white space around it, and without what marks a number as text: `'0912` and `="0912"`.
+///
+/// Errors: `not_text`.
 pub(super) fn text(cell: &str) -> Result<&str, Refused> {
     let text = cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let inside = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).filter(|text| !text.contains('"'));
+    let text = inside.or_else(|| text.strip_prefix('\'')).unwrap_or(text);
     let damaged = memchr::memchr(0, text.as_bytes()).is_some() || !text.is_ascii() && text.contains('\u{fffd}');
     if damaged { Err(NOT_TEXT) } else { Ok(text) }
 }
@@ -377,6 +381,12 @@ mod tests {
         }
         assert!(!says_nothing("1") && !says_nothing("Kông"));
         assert_eq!(text(" a\u{a0}"), Ok("a"));
+        for marked in ["'0912", "=\"0912\"", " =\"0912\""] {
+            assert_eq!(text(marked), Ok("0912"), "{marked}");
+        }
+        for kept in ["=\"a\"&\"b\"", "=\"", "=1+1", "\"0912\""] {
+            assert_eq!(text(kept), Ok(kept));
+        }
         assert_eq!(code(text("a\u{fffd}")), Some("not_text"));
         assert_eq!(code(text("a\0")), Some("not_text"));
     }

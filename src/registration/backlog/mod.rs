@@ -177,7 +177,7 @@ impl<R: Read> BacklogReader<R> {
         let unknown = headings
             .iter()
             .zip(&columns)
-            .filter(|(text, column)| column.is_none() && !headings::is_ignored(text))
+            .filter(|(text, column)| column.is_none() && !text.is_empty() && !headings::is_ignored(text))
             .map(|(text, _)| text.clone())
             .collect();
         let layout = Layout::new(&columns, headings.clone());

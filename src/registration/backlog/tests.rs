@@ -103,9 +103,9 @@ fn every_delimiter_line_end_and_encoding_gives_the_same_rows() {
 
 #[test]
 fn says_what_the_file_turned_out_to_be() {
-    let text = "\u{feff}STT;Họ và tên;Năm sinh;Dân tộc;Vaccine;Ngày tiêm;Mũi;dòng_lỗi;lỗi\n";
+    let text = "\u{feff}STT;Họ và tên;Năm sinh;Dân tộc;Vaccine;Ngày tiêm;Mũi;;dòng_lỗi;lỗi\n";
     let mut reader = open(text);
-    assert_eq!(reader.headings().join("|"), "STT|Họ và tên|Năm sinh|Dân tộc|Vaccine|Ngày tiêm|Mũi");
+    assert_eq!(reader.headings().join("|"), "STT|Họ và tên|Năm sinh|Dân tộc|Vaccine|Ngày tiêm|Mũi|");
     let columns = vec![
         None,
         Some(Column::Name),
@@ -114,6 +114,7 @@ fn says_what_the_file_turned_out_to_be() {
         Some(Column::Product),
         Some(Column::GivenAt),
         Some(Column::Number),
+        None,
     ];
     let unknown = vec!["Dân tộc".to_owned()];
     assert_eq!(*reader.format(), Format::Sheet { encoding: Encoding::Utf8, delimiter: b';', columns, unknown });
