@@ -6,6 +6,7 @@
 //! took from the instant at which it was due.
 
 mod client;
+mod matching;
 mod node;
 mod steady;
 mod texts;
@@ -36,6 +37,9 @@ struct Arguments {
     /// Only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
+    /// Only the scoring of how people are matched
+    #[arg(long)]
+    matching: bool,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -48,6 +52,9 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
         return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
+    }
+    if arguments.matching {
+        return matching::run(arguments.full);
     }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;

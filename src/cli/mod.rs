@@ -10,6 +10,7 @@ mod migrate;
 mod openapi;
 mod revoke;
 mod serve;
+mod synth;
 mod token;
 mod verify;
 
@@ -61,6 +62,8 @@ enum Command {
     Revoke(revoke::Revoke),
     /// Make a bearer token for a member of staff or a machine
     Token(token::Token),
+    /// Make synthetic files: a dirty backlog with the truth beside it, or QR texts
+    Synth(synth::Synth),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document
@@ -186,6 +189,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Verify(verify) => verify.run(&context).await,
         Command::Revoke(revoke) => revoke.run(&context).await,
         Command::Token(token) => token.run(&context),
+        Command::Synth(synth) => synth.run(&context),
         Command::Migrate => migrate::run(&context).await,
         Command::Openapi => openapi::run(),
         Command::Config { .. } => Ok(Answer::Yes),

@@ -179,7 +179,7 @@ impl Recorder {
 
     /// Records many, in order; each row's answer stands at its place, and a refused row leaves the others alone.
     pub async fn record_many(&self, by: &Reporter, doses: Vec<DoseRecord>, now: UnixSeconds) -> Answers {
-        let checked = doses.into_iter().map(|dose| self.row(by, dose, now));
+        let checked = doses.into_iter().map(|dose| row(&self.desk.data_key, by, dose, now));
         let mut answers: Vec<Option<Result<Recorded, DoseError>>> = Vec::new();
         let mut batch = Batch::new();
         for row in checked {
@@ -208,23 +208,23 @@ impl Recorder {
     pub fn waiting(&self) -> usize {
         self.commits.len()
     }
+}
 
-    fn row(&self, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
-        let data_key = &self.desk.data_key;
-        let dose = dose.check(now)?;
-        let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
-        let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
-        Ok(Row {
-            facility: by.facility.clone(),
-            subject: by.subject.clone(),
-            request_hash: data_key.lookup_hash("dose", &dose.canonical()),
-            identity_hash: hash("identity", &dose.identity),
-            phone_hash: hash("phone", &dose.phone),
-            identity_sealed: seal("identity", &dose.identity),
-            phone_sealed: seal("phone", &dose.phone),
-            dose,
-        })
-    }
+/// The dose, checked, with what the store needs beside it. Errors: the first field that is not what it should be.
+pub(super) fn row(data_key: &DataKey, by: &Reporter, dose: DoseRecord, now: UnixSeconds) -> Result<Row, InvalidField> {
+    let dose = dose.check(now)?;
+    let hash = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.lookup_hash(kind, value));
+    let seal = |kind: &str, value: &Option<String>| value.as_ref().map(|value| data_key.seal(kind, value));
+    Ok(Row {
+        facility: by.facility.clone(),
+        subject: by.subject.clone(),
+        request_hash: data_key.lookup_hash("dose", &dose.canonical()),
+        identity_hash: hash("identity", &dose.identity),
+        phone_hash: hash("phone", &dose.phone),
+        identity_sealed: seal("identity", &dose.identity),
+        phone_sealed: seal("phone", &dose.phone),
+        dose,
+    })
 }
 
 /// Commits batches in one transaction and answers each; on a failure all of them hear the same.

@@ -1,5 +1,6 @@
 //! Registration, thin: people are enrolled, doses recorded and handed to `issue`. No HTTP types, no SQL.
 
+pub mod book;
 pub mod certificates;
 pub mod doses;
 mod matching;
