@@ -69,6 +69,9 @@ fn main() -> Result<()> {
         figures.extend(runtime.block_on(run(&arguments, &node, &texts, suffix))?);
     }
     figures.iter().for_each(|figure| println!("{figure}"));
+    if arguments.only.is_none() {
+        matching::run(arguments.full)?;
+    }
     Ok(())
 }
 

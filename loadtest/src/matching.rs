@@ -28,6 +28,7 @@ pub fn run(full: bool) -> Result<()> {
         format!("{word} {rows}")
     });
     println!("queued: {}", queued.collect::<Vec<_>>().join(", "));
+    trial.wrong.iter().for_each(|rows| println!("made one: {rows}"));
     println!("figure: match/wrong-per-100k {:.2} people", score.wrong_per_100k());
     println!("figure: match/missed-percent {:.3} %", score.missed_percent());
     println!("figure: match/queued-percent {:.3} %", score.queued_percent());

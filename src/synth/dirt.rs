@@ -48,7 +48,7 @@ pub enum Dirt {
     Unmarked,
     /// Two spaces where one belongs.
     DoubleSpaces,
-    /// The same dose once more, from another facility.
+    /// The same dose once more, from another facility: the second row of the two.
     Again,
     /// Born on the 30th of February.
     ImpossibleDate,
@@ -161,10 +161,12 @@ pub(super) fn spoil(row: &mut Row, about: &About, random: &mut Random) -> Option
         }
     }
     row.name = name.text();
-    row.dirt.contains(&Dirt::Again).then(|| {
+    let again = row.dirt.contains(&Dirt::Again).then(|| {
         let site = Site::any(random, row.site.province);
         Row { site, ..row.clone() }
-    })
+    });
+    row.dirt.retain(|kind| *kind != Dirt::Again);
+    again
 }
 
 /// A name while it is being spoilt: its words first, its letters last.

@@ -22,6 +22,8 @@ pub struct Trial {
     pub differing: u64,
     /// The queued rows by what was done to them; by no word for clean ones.
     pub queued_by_dirt: BTreeMap<&'static str, u64>,
+    /// The rows of each group in which several people were made one, as `person dirt+dirt`.
+    pub wrong: Vec<String>,
 }
 
 /// When synthetic rows are recorded: 2023-01-01, after the last dose.
@@ -35,8 +37,15 @@ const CHUNK: usize = 1_000;
 pub fn run(settings: Settings, max_rows: usize, mut progress: impl FnMut(usize)) -> Result<Trial, KeyError> {
     let mut book = Book::new(RECORDED_AT)?;
     let mut matched = Vec::new();
-    let mut trial =
-        Trial { score: Score::default(), refused: 0, wrongly_judged: 0, differing: 0, queued_by_dirt: BTreeMap::new() };
+    let mut dirt: Vec<Vec<Dirt>> = Vec::new();
+    let mut trial = Trial {
+        score: Score::default(),
+        refused: 0,
+        wrongly_judged: 0,
+        differing: 0,
+        queued_by_dirt: BTreeMap::new(),
+        wrong: Vec::new(),
+    };
     let mut left = max_rows;
     for rows in Rows::new(settings) {
         let rows = rows.get(..left).unwrap_or(&rows);
@@ -48,7 +57,10 @@ pub fn run(settings: Settings, max_rows: usize, mut progress: impl FnMut(usize))
                     [Dirt::ImpossibleDate, Dirt::UnknownProduct].iter().any(|kind| row.dirt.contains(kind));
                 trial.wrongly_judged += u64::from(answer.is_ok() == impossible);
                 match answer {
-                    Ok(assigned) => matched.push(trial.note(row, assigned)),
+                    Ok(assigned) => {
+                        matched.push(trial.note(row, assigned));
+                        dirt.push(row.dirt.clone());
+                    }
                     Err(_) => trial.refused += 1,
                 }
             }
@@ -56,7 +68,24 @@ pub fn run(settings: Settings, max_rows: usize, mut progress: impl FnMut(usize))
         }
     }
     trial.score = score::score(&matched);
+    if trial.score.wrong_merges > 0 {
+        trial.wrong = wrong(&matched, &dirt);
+    }
     Ok(trial)
+}
+
+/// What there is to see of each wrong merge.
+fn wrong(matched: &[Matched], dirt: &[Vec<Dirt>]) -> Vec<String> {
+    let mut groups: BTreeMap<u128, Vec<(u64, &[Dirt])>> = BTreeMap::new();
+    for (row, dirt) in matched.iter().zip(dirt) {
+        groups.entry(row.assigned).or_default().push((row.truly, dirt));
+    }
+    let mixed =
+        groups.into_values().filter(|rows| rows.iter().any(|(truly, _)| Some(truly) != rows.first().map(|row| &row.0)));
+    let words = |dirt: &[Dirt]| dirt.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("+");
+    mixed
+        .map(|rows| rows.iter().map(|(truly, dirt)| format!("{truly} {}", words(dirt))).collect::<Vec<_>>().join(", "))
+        .collect()
 }
 
 impl Trial {
@@ -86,8 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn much_more_dirt_makes_more_work_and_no_wrong_merges() {
+    fn with_six_times_the_dirt_only_twins_under_one_number_and_one_name_without_marks_are_merged() {
         let trial = run(Settings { people: 5_000, seed: 2, dirt_percent: 30 }, usize::MAX, |_| {}).expect("a key");
-        assert_eq!(trial.score.wrong_merges, 0, "{trial:?}");
+        // Nothing of what is known tells these apart; everybody else is.
+        let alike = |rows: &String| rows.contains("twins_number") && rows.contains("unmarked");
+        assert!(trial.wrong.iter().all(alike) && trial.score.wrong_merges <= 1, "{trial:?}");
+        assert!(trial.score.missed_percent() < 5.0 && trial.score.queued_percent() < 5.0, "{trial:?}");
     }
 }
