@@ -24,5 +24,6 @@ mod interop;
 mod layering;
 mod qr;
 mod store;
+mod synth;
 mod texts;
 mod vectors;
