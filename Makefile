@@ -36,11 +36,11 @@ $(INTEROP)/ready: tests/interop/requirements.txt
 bench:  ## Ends with one line a path: figure: <name> <value> <unit> <ratio>x <against>
 	.ci/need initdb
 	cargo bench $(CARGO_FLAGS) | tee target/figures
-	cargo run --release $(CARGO_FLAGS) -p loadtest | tee -a target/figures
+	cargo run --release $(CARGO_FLAGS) -p loadtest -- verify | tee -a target/figures
 	@grep -E '^(peer|figure): ' target/figures
 
-loadtest: build
-	cargo run --release $(CARGO_FLAGS) -p loadtest
+loadtest: build  ## Registrations, doses, matching, lists and verifying under load, every answer checked; FULL=1 takes longer
+	cargo run --release $(CARGO_FLAGS) -p loadtest -- $(if $(FULL),--full)
 
 check:
 	cargo fmt --all --check

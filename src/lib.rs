@@ -28,4 +28,5 @@ pub mod keyring;
 pub mod registration;
 pub mod sealing;
 pub mod store;
+pub mod synth;
 pub mod telemetry;

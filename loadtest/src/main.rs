@@ -9,6 +9,7 @@ mod citizens;
 mod client;
 mod doses;
 mod lists;
+mod matching;
 mod node;
 mod steady;
 mod texts;
@@ -20,7 +21,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use thexanh::ed25519::Path as Ed25519Path;
 
 use client::{Load, Path};
@@ -33,28 +34,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Load test of `thexanh`, against loopback only.
 #[derive(Parser)]
 struct Arguments {
-    /// More and longer rounds
+    /// What is measured; all of it where nothing is named
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// More and longer: a minute each, millions of rows
     #[arg(long)]
     full: bool,
-    /// Only this path, such as http/cached
+    /// Of verifying only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
-    /// Only the pages of localities' lists, over half a million registrations; with --full over five million
-    #[arg(long)]
-    lists: bool,
-    /// Only registrations and look-ups by the holder, which need pgbench; with --full a minute each
-    #[arg(long)]
-    citizens: bool,
     /// Be the node that citizens register with, with its keys and its database in this directory
     #[arg(long, hide = true, value_name = "DIR")]
     citizens_node: Option<std::path::PathBuf>,
-    /// Only doses in and certificates out
-    #[arg(long)]
-    doses: bool,
     /// Be the node of the doses
     #[arg(long, hide = true)]
     doses_node: bool,
-    /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
+    /// Be the node that verifies: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
     /// How the node verifies
@@ -62,34 +57,53 @@ struct Arguments {
     ed25519: Option<String>,
 }
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Whose doses are, over a synthetic backlog with its truth
+    Matching,
+    /// Registrations beside pgbench, and look-ups by the holder
+    Registrations,
+    /// Doses in, certificates out
+    Doses,
+    /// Pages of localities' lists
+    Lists,
+    /// Verifying, beside a handler that answers a constant
+    Verify,
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
         return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
     }
-    if arguments.lists {
-        lists::run(arguments.full)?.iter().for_each(|figure| println!("{figure}"));
-        return Ok(());
-    }
     if let Some(dir) = &arguments.citizens_node {
         return citizens::serve(dir);
-    }
-    if arguments.citizens {
-        let figures = citizens::run(Duration::from_secs(if arguments.full { 60 } else { 10 }))?;
-        figures.iter().for_each(|figure| println!("{figure}"));
-        return Ok(());
     }
     if arguments.doses_node {
         return doses::node();
     }
-    if arguments.doses || arguments.only.is_none() {
-        let length = Duration::from_secs(if arguments.full { 60 } else { 10 });
-        let figures = doses::run(length)?;
+    let parts = match arguments.parts.as_slice() {
+        [] if arguments.only.is_some() => &[Part::Verify],
+        [] => Part::value_variants(),
+        named => named,
+    };
+    let length = Duration::from_secs(if arguments.full { 60 } else { 10 });
+    for part in parts {
+        let figures = match part {
+            Part::Matching => matching::run(arguments.full).map(|()| Vec::new())?,
+            Part::Registrations => citizens::run(length)?,
+            Part::Doses => doses::run(length)?,
+            Part::Lists => lists::run(arguments.full)?,
+            Part::Verify => verify(&arguments)?,
+        };
         figures.iter().for_each(|figure| println!("{figure}"));
-        if arguments.doses {
-            return Ok(());
-        }
     }
+    Ok(())
+}
+
+/// Loads a node that verifies, on each path of Ed25519 that the machine has, and gives the figures.
+fn verify(arguments: &Arguments) -> Result<Vec<String>> {
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -100,10 +114,9 @@ fn main() -> Result<()> {
             continue;
         }
         let node = Node::start(&hex::encode(texts.spki_der()), ed25519)?;
-        figures.extend(runtime.block_on(run(&arguments, &node, &texts, suffix))?);
+        figures.extend(runtime.block_on(run(arguments, &node, &texts, suffix))?);
     }
-    figures.iter().for_each(|figure| println!("{figure}"));
-    Ok(())
+    Ok(figures)
 }
 
 /// Loads `node` and gives its figures, their names ending in `suffix`.

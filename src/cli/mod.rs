@@ -11,6 +11,7 @@ mod migrate;
 mod openapi;
 mod revoke;
 mod serve;
+mod synth;
 mod token;
 mod verify;
 
@@ -64,6 +65,8 @@ enum Command {
     Import(import::Import),
     /// Make a bearer token for a member of staff or a machine
     Token(token::Token),
+    /// Make synthetic files: a dirty backlog with the truth beside it, or QR texts
+    Synth(synth::Synth),
     /// Bring the database's schema up to date
     Migrate,
     /// Print the OpenAPI document
@@ -190,6 +193,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Revoke(revoke) => revoke.run(&context).await,
         Command::Import(import) => import.run(&context).await,
         Command::Token(token) => token.run(&context),
+        Command::Synth(synth) => synth.run(&context),
         Command::Migrate => migrate::run(&context).await,
         Command::Openapi => openapi::run(),
         Command::Config { .. } => Ok(Answer::Yes),

@@ -241,7 +241,8 @@ impl EnrolPlan {
 }
 
 fn described(row: &Enrolment) -> Described<'_> {
-    Described { name_key: row.name.matching_key(), birth: row.birth, identity_digits: row.identity_digits }
+    let (name, name_key) = (row.name.as_str(), row.name.matching_key());
+    Described { name, name_key, birth: row.birth, identity_digits: row.identity_digits }
 }
 
 fn registration(row: &Enrolment, person: Uuid) -> RegistrationRow {

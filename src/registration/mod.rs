@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod amend;
 pub mod application;
 pub mod backlog;
+pub mod book;
 pub mod certificates;
 pub mod citizen;
 pub mod claims;

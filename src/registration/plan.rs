@@ -170,6 +170,7 @@ impl<'k> Plan<'k> {
         let by_identity = under(LookupKind::Identity, row.identity_hash);
         let by_phone = under(LookupKind::Phone, row.phone_hash);
         let described = Described {
+            name: row.dose.name.as_str(),
             name_key: row.dose.name.matching_key(),
             birth: row.dose.birth,
             identity_digits: row.dose.identity.as_ref().map(String::len),

@@ -30,5 +30,6 @@ mod interop;
 mod layering;
 mod qr;
 mod store;
+mod synth;
 mod texts;
 mod vectors;

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::store::Facility;
+use crate::synth::names;
+use crate::synth::random::Random;
 
 /// The demo's facilities: (code, name, province).
 const FACILITIES: [(&str, &str, &str); 4] = [
@@ -12,14 +14,6 @@ const FACILITIES: [(&str, &str, &str); 4] = [
     ("79002", "Điểm tiêm chủng Thành phố Thủ Đức", "79"),
 ];
 
-const FAMILY: [&str; 14] =
-    ["Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Huỳnh", "Phan", "Vũ", "Võ", "Đặng", "Bùi", "Đỗ", "Hồ", "Ngô"];
-const MIDDLE: [&str; 12] =
-    ["Thị", "Văn", "Đức", "Minh", "Ngọc", "Hữu", "Thị Phương", "Quốc", "Xuân", "Thanh", "Thị Mỹ", "Gia"];
-const GIVEN: [&str; 16] = [
-    "Thảo", "Anh", "Hùng", "Dũng", "Hương", "Lan", "Tuấn", "Thủy", "Phúc", "Trang", "Khánh", "Ngân", "Đạt", "Quỳnh",
-    "Bảo", "Yến",
-];
 /// Each with the days between its two doses here.
 const PRODUCTS: [(&str, i64); 4] =
     [("EU/1/21/1529", 56), ("EU/1/20/1528", 28), ("EU/1/20/1507", 28), ("BBIBP-CorV", 21)];
@@ -41,47 +35,33 @@ pub(super) fn doses_of(person: u32) -> u8 {
 
 /// The facility that gave a person's doses.
 pub(super) fn facility_of(person: u32) -> &'static str {
-    pick(&FACILITIES, u64::from(person)).0
+    let at = person as usize % FACILITIES.len();
+    FACILITIES.get(at).map_or("", |(code, _, _)| code)
 }
 
 /// A dose of a synthetic person, as `POST /v1/doses` takes it.
 ///
 /// `person`: from 0. `number`: 1 or 2. The first doses were given from June to mid-July 2021.
 pub(super) fn dose(person: u32, number: u8) -> Value {
-    let mut random = Random(u64::from(person));
-    let name = [*pick(&FAMILY, random.next()), *pick(&MIDDLE, random.next()), *pick(&GIVEN, random.next())].join(" ");
+    let mut random = Random::new(u64::from(person));
+    let female = random.happens(500);
+    let family = names::family(&mut random);
+    let name = names::person(&mut random, family, female).written();
     let birth = jiff::civil::date(1940, 1, 1).saturating_add(jiff::Span::new().days((random.next() % 23_000) as i64));
     // Now and then only the year of birth is known, as on many a paper.
     let birth = if random.next().is_multiple_of(20) { birth.year().to_string() } else { birth.to_string() };
-    let (product, interval) = *pick(&PRODUCTS, random.next());
+    let (product, interval) = *random.pick(&PRODUCTS);
     let first = jiff::civil::date(2021, 6, 1).saturating_add(jiff::Span::new().days((random.next() % 45) as i64));
     let given_on = first.saturating_add(jiff::Span::new().days(i64::from(number - 1) * interval));
     json!({
         "record_no": format!("DEMO-{person:06}-{number}"),
         "person": {
-            "name": name, "birth": birth, "sex": if random.next().is_multiple_of(2) { "female" } else { "male" },
+            "name": name, "birth": birth, "sex": if female { "female" } else { "male" },
             "phone": format!("09{person:08}"), "identity": format!("{:012}", 1_000_000_000 + u64::from(person)),
         },
         "product": product, "lot": format!("DEMO{}", random.next() % 90 + 10), "lot_expires_on": "2021-12-31",
         "given_at": format!("{given_on}T02:15:00Z"), "number": number,
     })
-}
-
-fn pick<T>(list: &[T], random: u64) -> &T {
-    list.get((random % list.len() as u64) as usize).expect("a remainder is below the length")
-}
-
-/// SplitMix64: small, seeded, and good enough to mix names. Source: Steele, Lea, Flood, OOPSLA 2014.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }
 
 #[cfg(test)]

@@ -108,7 +108,10 @@ async fn twins_whose_names_are_written_alike_without_marks_are_two_people() {
     let twin = [(NAME, "Nguyễn Thị Phương Thao"), (IDENTITY, "001183012346")];
     assert_eq!(is_the_same_person(&[], &twin).await, (false, vec!["person_unclear".to_owned()]));
     let without_number = [(NAME, "Nguyễn Thị Phương Thao"), (IDENTITY, "")];
-    assert_eq!(is_the_same_person(&[], &without_number).await, (true, vec![]), "nothing tells them apart");
+    let unclear = (false, vec!["person_unclear".to_owned()]);
+    assert_eq!(is_the_same_person(&[], &without_number).await, unclear, "the marks tell them apart");
+    let unmarked = [(NAME, "NGUYEN THI PHUONG THAO"), (IDENTITY, "")];
+    assert_eq!(is_the_same_person(&[], &unmarked).await, (true, vec![]), "nothing tells them apart");
 }
 
 #[tokio::test]
@@ -120,7 +123,8 @@ async fn a_facility_that_knows_a_number_and_a_birth_date_is_not_told_the_name() 
     let second = other.record("01001", &dose_with("X-1", &guess)).await.expect("records");
     assert_ne!(first.dose.person, second.dose.person);
     assert_eq!(second.flags, ["person_unclear"]);
-    let third = one.record("79001", &dose_with("R-2", &guess)).await.expect("records");
+    let married = [(NAME, "Lê Thảo"), (PHONE, "")];
+    let third = one.record("79001", &dose_with("R-2", &married)).await.expect("records");
     assert_eq!(
         (third.uvci, third.flags),
         (first.uvci, vec!["duplicate".to_owned()]),
@@ -136,7 +140,9 @@ async fn a_nine_digit_and_a_twelve_digit_number_are_one_person_s_if_all_else_agr
     assert_eq!(is_the_same_person(&[twelve], &[nine]).await, yes);
     assert_eq!(is_the_same_person(&[nine], &[twelve, (PHONE, "0987654321")]).await, no, "another phone");
     assert_eq!(is_the_same_person(&[nine], &[twelve, (BIRTH, "1983-10-11")]).await, no, "another birth date");
-    assert_eq!(is_the_same_person(&[nine], &[twelve, (NAME, "Trần Phương Thảo")]).await, no, "another name");
+    assert_eq!(is_the_same_person(&[nine], &[twelve, (NAME, "Trần Phương Lan")]).await, no, "another name");
+    let married = is_the_same_person(&[nine], &[twelve, (NAME, "Trần Phương Thảo")]).await;
+    assert_eq!(married, (false, vec!["person_unclear".to_owned()]), "a changed name may be theirs: people are asked");
 }
 
 #[tokio::test]
