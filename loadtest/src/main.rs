@@ -5,6 +5,7 @@
 //! is published are the medians of the ratios. Then it sends at a fixed rate, whatever the answers do, and says how long each
 //! took from the instant at which it was due.
 
+mod backlog;
 mod client;
 mod node;
 mod steady;
@@ -36,6 +37,12 @@ struct Arguments {
     /// Only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
+    /// Only the import of a backlog file
+    #[arg(long)]
+    backlog: bool,
+    /// So many rows, instead of the usual files
+    #[arg(long, value_name = "N", requires = "backlog")]
+    rows: Option<u64>,
     /// Be the node: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -49,10 +56,17 @@ fn main() -> Result<()> {
     if let (Some(spki), Some(ed25519)) = (&arguments.node, &arguments.ed25519) {
         return node::run(&hex::decode(spki)?, serde_json::from_value(ed25519.as_str().into())?);
     }
+    // Before this process is kept to one core: what it starts inherits that.
+    let asked = arguments.backlog || arguments.only.is_none();
+    let imported = if asked { backlog::figures(arguments.full, arguments.rows)? } else { Vec::new() };
+    if arguments.backlog {
+        imported.iter().for_each(|figure| println!("{figure}"));
+        return Ok(());
+    }
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut figures = Vec::new();
+    let mut figures = imported;
     for (ed25519, suffix) in [("auto", ""), ("portable", "@portable")] {
         if ed25519 == "auto" && !Ed25519Path::available().contains(&Ed25519Path::Vector) {
             figures.extend(Path::MEASURED.map(|path| format!("figure: {} n/a (no AVX-512 IFMA)", path.name())));

@@ -134,6 +134,14 @@ impl<'k> Plan<'k> {
         }
     }
 
+    /// The rows added since the last time, to be written before those that follow.
+    pub fn drain(&mut self) -> Writes {
+        // From here on they are the store's: what supersedes them does it there.
+        self.enrolled.clear();
+        self.latest.clear();
+        std::mem::take(&mut self.writes)
+    }
+
     /// Notes that somebody must say whose a dose is, if there is somebody whose it may be.
     fn ask_whose(&mut self, answer: &Result<Recorded, DoseError>, row: &Row, candidates: Vec<Uuid>) {
         if let (Ok(recorded), false) = (answer, candidates.is_empty()) {
