@@ -3,6 +3,8 @@
 
 pub(super) mod dates;
 
+use std::borrow::Cow;
+
 use crate::language::Said;
 use crate::name;
 use crate::policy;
@@ -41,16 +43,20 @@ const SEX_UNCLEAR: Refused =
 const NUMBER_UNCLEAR: Refused =
     refused("number_invalid", "expected a dose number from 1 to 9", "cần số mũi tiêm từ 1 đến 9");
 
-/// The text of a cell, without white space around it. Errors: `not_text`.
+/// The text of a cell without white space around it, and without what marks a number as text: `'0912` and `="0912"`.
+///
+/// Errors: `not_text`.
 pub(super) fn text(cell: &str) -> Result<&str, Refused> {
     let text = cell.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    if text.contains(['\u{fffd}', '\0']) { Err(NOT_TEXT) } else { Ok(text) }
+    let inside = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).filter(|text| !text.contains('"'));
+    let text = inside.or_else(|| text.strip_prefix('\'')).unwrap_or(text);
+    let damaged = memchr::memchr(0, text.as_bytes()).is_some() || !text.is_ascii() && text.contains('\u{fffd}');
+    if damaged { Err(NOT_TEXT) } else { Ok(text) }
 }
 
 /// True for what is written into a cell when there is nothing to write.
 pub(super) fn says_nothing(text: &str) -> bool {
-    const WORDS: [&str; 17] = [
-        "",
+    const WORDS: [&str; 16] = [
         "-",
         "--",
         "---",
@@ -68,7 +74,13 @@ pub(super) fn says_nothing(text: &str) -> bool {
         "null",
         "none",
     ];
-    text.len() <= 12 && (WORDS.contains(&text) || WORDS.contains(&text.to_lowercase().as_str()))
+    match text.as_bytes() {
+        [] => true,
+        [b'-' | b'.' | b'0' | b'k' | b'K' | b'n' | b'N', ..] if text.len() <= 12 => {
+            WORDS.contains(&text.to_lowercase().as_str())
+        }
+        _ => false,
+    }
 }
 
 /// A phone number as `0` and nine digits, or ten for old mobile numbers and landlines.
@@ -99,7 +111,7 @@ pub(super) fn phone(text: &str) -> Result<String, Refused> {
 pub(super) fn identity(text: &str) -> Result<String, Refused> {
     let kept = number_text(text, IDENTITY_INVALID)?;
     let restored = match kept.len() {
-        9 | 12 => kept,
+        9 | 12 => kept.into_owned(),
         8 | 11 => format!("0{kept}"),
         10 => format!("00{kept}"),
         _ => return Err(IDENTITY_INVALID),
@@ -120,7 +132,12 @@ pub(super) fn ward(text: &str) -> Result<String, Refused> {
 
 /// `female`, `male` or `other`. Errors: `sex_unclear`; 1 and 0 mean one thing here and another there.
 pub(super) fn sex(text: &str) -> Result<&'static str, Refused> {
-    Ok(match folded(text).as_str() {
+    let folded = match text {
+        "Nam" | "nam" => return Ok("male"),
+        "Nữ" | "nữ" => return Ok("female"),
+        _ => folded(text),
+    };
+    Ok(match folded.as_str() {
         "NAM" | "MALE" | "M" | "TRAI" => "male",
         "NU" | "FEMALE" | "F" | "GAI" => "female",
         "KHAC" | "OTHER" => "other",
@@ -132,7 +149,9 @@ pub(super) fn sex(text: &str) -> Result<&'static str, Refused> {
 pub(super) fn number(text: &str) -> Result<u64, Refused> {
     let start = text.find(|c: char| c.is_ascii_digit()).ok_or(NUMBER_UNCLEAR)?;
     let (word, digits) = text.split_at_checked(start).ok_or(NUMBER_UNCLEAR)?;
-    if !matches!(folded(word).as_str(), "" | "MUI" | "MUISO" | "MUITHU" | "MUITIEM" | "LIEU" | "LAN" | "DOSE" | "SO") {
+    let words = ["MUI", "MUISO", "MUITHU", "MUITIEM", "LIEU", "LAN", "DOSE", "SO"];
+    let known = word.trim().is_empty() || !word.contains('-') && words.contains(&folded(word).as_str());
+    if !known {
         return Err(NUMBER_UNCLEAR);
     }
     let digits = digits.strip_suffix(".0").unwrap_or(digits);
@@ -197,9 +216,12 @@ fn folded(text: &str) -> String {
 }
 
 /// The digits of a number, and a plus sign before them, without what people write between them.
-fn number_text(text: &str, otherwise: Refused) -> Result<String, Refused> {
+fn number_text(text: &str, otherwise: Refused) -> Result<Cow<'_, str>, Refused> {
     if text.len() > 40 {
         return Err(otherwise);
+    }
+    if all_digits(text) {
+        return Ok(Cow::Borrowed(text));
     }
     // 1.18301E+11, 1,18301E+11: what a spreadsheet shows of a long number.
     let is_shortened = |(before, after): (&str, &str)| {
@@ -211,10 +233,8 @@ fn number_text(text: &str, otherwise: Refused) -> Result<String, Refused> {
     }
     // 912345678.0: what a program writes that took the number for one.
     let text = text.strip_suffix(".0").filter(|whole| all_digits(whole)).unwrap_or(text);
-    Ok(text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}'))
-        .collect())
+    let between = |c: &char| matches!(c, ' ' | '.' | '-' | '(' | ')' | '\u{a0}' | '\u{2011}' | '\u{2013}');
+    Ok(Cow::Owned(text.chars().filter(|c| !between(c)).collect()))
 }
 
 fn all_digits(text: &str) -> bool {
@@ -361,6 +381,12 @@ mod tests {
         }
         assert!(!says_nothing("1") && !says_nothing("Kông"));
         assert_eq!(text(" a\u{a0}"), Ok("a"));
+        for marked in ["'0912", "=\"0912\"", " =\"0912\""] {
+            assert_eq!(text(marked), Ok("0912"), "{marked}");
+        }
+        for kept in ["=\"a\"&\"b\"", "=\"", "=1+1", "\"0912\""] {
+            assert_eq!(text(kept), Ok(kept));
+        }
         assert_eq!(code(text("a\u{fffd}")), Some("not_text"));
         assert_eq!(code(text("a\0")), Some("not_text"));
     }

@@ -128,7 +128,7 @@ fn guess(start: &[u8]) -> (Encoding, usize) {
     let high = pairs.iter().filter(|[first, second]| *first == 0 && *second != 0).count();
     let low = pairs.iter().filter(|[first, second]| *first != 0 && *second == 0).count();
     match pairs.len() / 3 {
-        _ if pairs.len() < 2 => (Encoding::Utf8, 0),
+        _ if pairs.len() < 8 => (Encoding::Utf8, 0),
         third if low > third && low > 8 * high => (Encoding::Utf16Le, 0),
         third if high > third && high > 8 * low => (Encoding::Utf16Be, 0),
         _ => (Encoding::Utf8, 0),

@@ -40,284 +40,117 @@ pub enum Column {
     Facility,
 }
 
-/// Each column with its heading in our template, its field in a dose record, and what else people call it, transliterated.
-const TABLE: [(Column, &str, &str, &[&str]); 15] = [
-    (
-        Column::RecordNo,
-        "so_ho_so",
-        "record_no",
-        &["MAHOSO", "SOHOSO", "MAHS", "SOHS", "RECORDNO", "RECORDNUMBER", "RECORDID", "RECORD", "MABANGHI", "SOBANGHI"],
-    ),
-    (
-        Column::Name,
-        "ho_ten",
-        "person.name",
-        &[
-            "HOTEN",
-            "HOVATEN",
-            "HOTENNGUOITIEM",
-            "HOVATENNGUOITIEM",
-            "HOTENDOITUONG",
-            "TENDOITUONG",
-            "TENNGUOITIEM",
-            "HOTENDAYDU",
-            "TENDAYDU",
-            "FULLNAME",
-            "NAME",
-            "PATIENTNAME",
-            "PERSONNAME",
-        ],
-    ),
-    (
-        Column::Family,
-        "ho",
-        "person.name",
-        &["HO", "HODEM", "HOVADEM", "HOLOT", "HOVATENDEM", "HOTENDEM", "FAMILY", "FAMILYNAME", "SURNAME", "LASTNAME"],
-    ),
-    (Column::Given, "ten", "person.name", &["TEN", "GIVEN", "GIVENNAME", "GIVENNAMES", "FIRSTNAME", "FIRSTNAMES"]),
-    (
-        Column::Birth,
-        "ngay_sinh",
-        "person.birth",
-        &[
-            "NGAYSINH",
-            "NAMSINH",
-            "NGAYTHANGNAMSINH",
-            "SINHNGAY",
-            "NTNS",
-            "NGAYNAMSINH",
-            "NGAYTHANGSINH",
-            "DATEOFBIRTH",
-            "DOB",
-            "BIRTH",
-            "BIRTHDATE",
-            "BIRTHDAY",
-            "YEAROFBIRTH",
-            "BIRTHYEAR",
-            "NGAYSINHNAMSINH",
-        ],
-    ),
-    (Column::Sex, "gioi_tinh", "person.sex", &["GIOITINH", "GIOI", "PHAI", "SEX", "GENDER"]),
-    (
-        Column::Phone,
-        "so_dien_thoai",
-        "person.phone",
-        &[
-            "DIENTHOAI",
-            "SODIENTHOAI",
-            "SDT",
-            "SODT",
-            "DT",
-            "DTDD",
-            "DIDONG",
-            "SODIDONG",
-            "DIENTHOAIDIDONG",
-            "DIENTHOAILIENHE",
-            "SODIENTHOAILIENHE",
-            "PHONE",
-            "PHONENUMBER",
-            "PHONENO",
-            "MOBILE",
-            "MOBILENUMBER",
-            "TELEPHONE",
-            "TEL",
-        ],
-    ),
-    (
-        Column::Identity,
-        "cmnd_cccd",
-        "person.identity",
-        &[
-            "CMND",
-            "CCCD",
-            "CMNDCCCD",
-            "CCCDCMND",
-            "SOCMND",
-            "SOCCCD",
-            "SOCMNDCCCD",
-            "SOCCCDCMND",
-            "CMT",
-            "SOCMT",
-            "CMTND",
-            "CANCUOC",
-            "CANCUOCCONGDAN",
-            "SOCANCUOC",
-            "SOCANCUOCCONGDAN",
-            "CHUNGMINHNHANDAN",
-            "SOCHUNGMINHNHANDAN",
-            "CMNDCCCDHOCHIEU",
-            "CCCDCMNDHOCHIEU",
-            "CMNDCCCDHC",
-            "SOCMNDCCCDHOCHIEU",
-            "CMNDCCCDPASSPORT",
-            "HOCHIEU",
-            "SOHOCHIEU",
-            "DINHDANH",
-            "SODINHDANH",
-            "SODINHDANHCANHAN",
-            "IDENTITY",
-            "IDENTITYNUMBER",
-            "IDENTITYNO",
-            "NATIONALID",
-            "IDNUMBER",
-            "IDNO",
-            "IDCARD",
-            "GIAYTO",
-            "SOGIAYTO",
-        ],
-    ),
-    (
-        Column::Ward,
-        "ma_xa",
-        "person.ward",
-        &[
-            "MAXA",
-            "MAXAPHUONG",
-            "MAPHUONGXA",
-            "MAPHUONG",
-            "MAXAPHUONGTHITRAN",
-            "WARD",
-            "WARDCODE",
-            "COMMUNE",
-            "COMMUNECODE",
-        ],
-    ),
-    (
-        Column::Product,
-        "vac_xin",
-        "product",
-        &[
-            "VACXIN",
-            "VACCIN",
-            "VACCINE",
-            "VACXINE",
-            "TENVACXIN",
-            "TENVACCIN",
-            "TENVACCINE",
-            "LOAIVACXIN",
-            "LOAIVACCIN",
-            "LOAIVACCINE",
-            "MAVACXIN",
-            "MAVACCINE",
-            "VACXINCOVID",
-            "VACCINENAME",
-            "VACCINECODE",
-            "VACCINETYPE",
-            "PRODUCT",
-            "PRODUCTCODE",
-            "PRODUCTNAME",
-            "BIETDUOC",
-        ],
-    ),
-    (
-        Column::Lot,
-        "so_lo",
-        "lot",
-        &[
-            "SOLO",
-            "LO",
-            "LOVACXIN",
-            "LOVACCINE",
-            "SOLOVACXIN",
-            "SOLOVACCINE",
-            "LOT",
-            "LOTNUMBER",
-            "LOTNO",
-            "BATCH",
-            "BATCHNUMBER",
-            "BATCHNO",
-        ],
-    ),
-    (
-        Column::LotExpiresOn,
-        "han_dung",
-        "lot_expires_on",
-        &[
-            "HANDUNG",
-            "HSD",
-            "HANSUDUNG",
-            "HANDUNGVACXIN",
-            "NGAYHETHAN",
-            "HANLO",
-            "EXPIRY",
-            "EXPIRYDATE",
-            "EXPIRES",
-            "EXPIRATION",
-            "EXPIRATIONDATE",
-            "EXPDATE",
-            "LOTEXPIRESON",
-            "LOTEXPIRY",
-        ],
-    ),
-    (
-        Column::GivenAt,
-        "ngay_tiem",
-        "given_at",
-        &[
-            "NGAYTIEM",
-            "NGAYTIEMCHUNG",
-            "NGAYGIOTIEM",
-            "NGAYTIEMVACXIN",
-            "THOIGIANTIEM",
-            "THOIDIEMTIEM",
-            "TIEMNGAY",
-            "VACCINATIONDATE",
-            "DATEOFVACCINATION",
-            "VACCINATEDON",
-            "VACCINATEDAT",
-            "GIVENAT",
-            "GIVENON",
-            "DATEGIVEN",
-            "DOSEDATE",
-            "OCCURRENCE",
-            "OCCURRENCEDATETIME",
-        ],
-    ),
-    (
-        Column::Number,
-        "mui_so",
-        "number",
-        &[
-            "MUISO",
-            "MUI",
-            "MUITIEM",
-            "SOMUI",
-            "MUITIEMSO",
-            "MUITHU",
-            "THUTUMUI",
-            "THUTUMUITIEM",
-            "LIEUSO",
-            "DOSE",
-            "DOSENUMBER",
-            "DOSENO",
-            "NUMBER",
-        ],
-    ),
-    (
-        Column::Facility,
-        "ma_co_so",
-        "facility",
-        &[
-            "MACOSO",
-            "COSO",
-            "COSOTIEM",
-            "COSOTIEMCHUNG",
-            "MACOSOTIEM",
-            "MACOSOTIEMCHUNG",
-            "DONVI",
-            "MADONVI",
-            "DONVITIEM",
-            "MADONVITIEM",
-            "DIEMTIEM",
-            "MADIEMTIEM",
-            "MACSKCB",
-            "FACILITY",
-            "FACILITYCODE",
-            "FACILITYID",
-            "SITE",
-            "SITECODE",
-        ],
-    ),
+/// What a column is called and where it goes.
+struct Named {
+    column: Column,
+    /// In our template.
+    heading: &'static str,
+    /// In a dose record.
+    field: &'static str,
+    /// What people call it, transliterated, with spaces between.
+    names: &'static str,
+}
+
+const TABLE: [Named; 15] = [
+    Named {
+        column: Column::RecordNo,
+        heading: "so_ho_so",
+        field: "record_no",
+        names: "MAHOSO SOHOSO MAHS SOHS RECORDNO RECORDNUMBER RECORDID RECORD MABANGHI SOBANGHI",
+    },
+    Named {
+        column: Column::Name,
+        heading: "ho_ten",
+        field: "person.name",
+        names: "HOTEN HOVATEN HOTENNGUOITIEM HOVATENNGUOITIEM HOTENDOITUONG TENDOITUONG TENNGUOITIEM HOTENDAYDU \
+                TENDAYDU FULLNAME NAME PATIENTNAME PERSONNAME",
+    },
+    Named {
+        column: Column::Family,
+        heading: "ho",
+        field: "person.name",
+        names: "HO HODEM HOVADEM HOLOT HOVATENDEM HOTENDEM FAMILY FAMILYNAME SURNAME LASTNAME",
+    },
+    Named {
+        column: Column::Given,
+        heading: "ten",
+        field: "person.name",
+        names: "TEN GIVEN GIVENNAME GIVENNAMES FIRSTNAME FIRSTNAMES",
+    },
+    Named {
+        column: Column::Birth,
+        heading: "ngay_sinh",
+        field: "person.birth",
+        names: "NGAYSINH NAMSINH NGAYTHANGNAMSINH SINHNGAY NTNS NGAYNAMSINH NGAYTHANGSINH DATEOFBIRTH DOB BIRTH \
+                BIRTHDATE BIRTHDAY YEAROFBIRTH BIRTHYEAR NGAYSINHNAMSINH",
+    },
+    Named { column: Column::Sex, heading: "gioi_tinh", field: "person.sex", names: "GIOITINH GIOI PHAI SEX GENDER" },
+    Named {
+        column: Column::Phone,
+        heading: "so_dien_thoai",
+        field: "person.phone",
+        names: "DIENTHOAI SODIENTHOAI SDT SODT DT DTDD DIDONG SODIDONG DIENTHOAIDIDONG DIENTHOAILIENHE \
+                SODIENTHOAILIENHE PHONE PHONENUMBER PHONENO MOBILE MOBILENUMBER TELEPHONE TEL",
+    },
+    Named {
+        column: Column::Identity,
+        heading: "cmnd_cccd",
+        field: "person.identity",
+        names: "CMND CCCD CMNDCCCD CCCDCMND SOCMND SOCCCD SOCMNDCCCD SOCCCDCMND CMT SOCMT CMTND CANCUOC \
+                CANCUOCCONGDAN SOCANCUOC SOCANCUOCCONGDAN CHUNGMINHNHANDAN SOCHUNGMINHNHANDAN CMNDCCCDHOCHIEU \
+                CCCDCMNDHOCHIEU CMNDCCCDHC SOCMNDCCCDHOCHIEU SOCCCDCMNDHOCHIEU CMNDCCCDPASSPORT HOCHIEU SOHOCHIEU \
+                DINHDANH SODINHDANH SODINHDANHCANHAN IDENTITY IDENTITYNUMBER IDENTITYNO NATIONALID IDNUMBER IDNO \
+                IDCARD GIAYTO SOGIAYTO",
+    },
+    Named {
+        column: Column::Ward,
+        heading: "ma_xa",
+        field: "person.ward",
+        names: "MAXA MAXAPHUONG MAPHUONGXA MAPHUONG MAXAPHUONGTHITRAN WARD WARDCODE COMMUNE COMMUNECODE",
+    },
+    Named {
+        column: Column::Product,
+        heading: "vac_xin",
+        field: "product",
+        names: "VACXIN VACCIN VACCINE VACXINE TENVACXIN TENVACCIN TENVACCINE LOAIVACXIN LOAIVACCIN LOAIVACCINE \
+                MAVACXIN MAVACCINE VACXINCOVID VACCINENAME VACCINECODE VACCINETYPE PRODUCT PRODUCTCODE PRODUCTNAME \
+                BIETDUOC",
+    },
+    Named {
+        column: Column::Lot,
+        heading: "so_lo",
+        field: "lot",
+        names: "SOLO LO LOVACXIN LOVACCINE SOLOVACXIN SOLOVACCINE LOT LOTNUMBER LOTNO BATCH BATCHNUMBER BATCHNO",
+    },
+    Named {
+        column: Column::LotExpiresOn,
+        heading: "han_dung",
+        field: "lot_expires_on",
+        names: "HANDUNG HSD HANSUDUNG HANDUNGVACXIN NGAYHETHAN HANLO EXPIRY EXPIRYDATE EXPIRES EXPIRATION \
+                EXPIRATIONDATE EXPDATE LOTEXPIRESON LOTEXPIRY",
+    },
+    Named {
+        column: Column::GivenAt,
+        heading: "ngay_tiem",
+        field: "given_at",
+        names: "NGAYTIEM NGAYTIEMCHUNG NGAYGIOTIEM NGAYTIEMVACXIN THOIGIANTIEM THOIDIEMTIEM TIEMNGAY \
+                VACCINATIONDATE DATEOFVACCINATION VACCINATEDON VACCINATEDAT GIVENAT GIVENON DATEGIVEN DOSEDATE \
+                OCCURRENCE OCCURRENCEDATETIME",
+    },
+    Named {
+        column: Column::Number,
+        heading: "mui_so",
+        field: "number",
+        names: "MUISO MUI MUITIEM SOMUI MUITIEMSO MUITHU THUTUMUI THUTUMUITIEM LIEUSO DOSE DOSENUMBER DOSENO \
+                NUMBER",
+    },
+    Named {
+        column: Column::Facility,
+        heading: "ma_co_so",
+        field: "facility",
+        names: "MACOSO COSO COSOTIEM COSOTIEMCHUNG MACOSOTIEM MACOSOTIEMCHUNG DONVI MADONVI DONVITIEM MADONVITIEM \
+                DIEMTIEM MADIEMTIEM MACSKCB FACILITY FACILITYCODE FACILITYID SITE SITECODE",
+    },
 ];
 
 /// Columns that are there and say nothing of the dose.
@@ -329,22 +162,27 @@ const OF_REJECTS: [&str; 2] = ["DONGLOI", "LOI"];
 impl Column {
     /// What `heading` means; `None` if that is not known.
     pub fn of(heading: &str) -> Option<Column> {
-        let find = |key: String| TABLE.iter().find(|(.., names)| names.contains(&&*key)).map(|(column, ..)| *column);
-        find(key(heading)).or_else(|| {
+        let known = |key: &str| TABLE.iter().find(|named| named.names.split(' ').any(|name| name == key));
+        let found = known(&key(heading)).or_else(|| {
             // `Ngày sinh (dd/mm/yyyy)`
             let (before, _) = heading.split_once(['(', '['])?;
-            find(key(before))
-        })
+            known(&key(before))
+        });
+        found.map(|named| named.column)
     }
 
     /// Its heading in our template: `ho_ten`.
     pub fn heading(self) -> &'static str {
-        TABLE.iter().find(|(column, ..)| *column == self).map_or("", |(_, heading, ..)| heading)
+        self.named().map_or("", |named| named.heading)
     }
 
-    /// Its field in a dose record: `person.name`.
+    /// Its field in a dose record: `person.name`; the facility is `facility`.
     pub(super) fn field(self) -> &'static str {
-        TABLE.iter().find(|(column, ..)| *column == self).map_or("", |(_, _, field, _)| field)
+        self.named().map_or("", |named| named.field)
+    }
+
+    fn named(self) -> Option<&'static Named> {
+        TABLE.iter().find(|named| named.column == self)
     }
 }
 
@@ -363,20 +201,17 @@ pub(super) fn missing(columns: &[Option<Column>]) -> Vec<&'static str> {
     let has = |column: Column| columns.contains(&Some(column));
     let needed = [Column::Name, Column::Birth, Column::Product, Column::GivenAt, Column::Number];
     let named_in_parts = has(Column::Family) && has(Column::Given);
-    let lacking = needed.into_iter().filter(|&column| !has(column) && !(column == Column::Name && named_in_parts));
-    lacking.map(Column::heading).collect()
+    let has = |column: Column| has(column) || column == Column::Name && named_in_parts;
+    needed.into_iter().filter(|&column| !has(column)).map(Column::heading).collect()
 }
 
 /// The columns that are there twice and must not be: it could not be said which one is true.
 pub(super) fn repeated(columns: &[Option<Column>]) -> Vec<&'static str> {
     // CMND beside CCCD, a second phone number and the year beside the day of birth are usual.
     let may = [Column::Identity, Column::Phone, Column::Birth];
-    let twice = |column: Column| columns.iter().filter(|&&other| other == Some(column)).count() > 1;
-    TABLE
-        .iter()
-        .filter(|(column, ..)| !may.contains(column) && twice(*column))
-        .map(|(_, heading, ..)| *heading)
-        .collect()
+    let times = |column: Column| columns.iter().filter(|&&other| other == Some(column)).count();
+    let twice = TABLE.iter().filter(|named| !may.contains(&named.column) && times(named.column) > 1);
+    twice.map(|named| named.heading).collect()
 }
 
 /// Letters A to Z and digits only: what is the same however a heading is written.
@@ -421,7 +256,7 @@ mod tests {
                 assert_eq!(Column::of(&decomposed), Some(column), "{text} decomposed");
             }
         }
-        for text in ["", "STT", "No.", "Ghi chú", "Dân tộc", "x", "名前", "(họ tên)", "dòng_lỗi", "lỗi"] {
+        for text in ["", "STT", "No.", "Ghi chú", "Dân tộc", "x", "名前", "dòng_lỗi", "lỗi"] {
             assert_eq!(Column::of(text), None, "{text}");
         }
         assert!(is_ignored("STT") && is_ignored("No.") && !is_ignored("Dân tộc"));
@@ -431,11 +266,11 @@ mod tests {
     #[test]
     fn every_heading_of_the_template_means_its_column_and_no_name_means_two() {
         let mut seen = Vec::new();
-        for (column, heading, _, names) in TABLE {
+        for Named { column, heading, names, .. } in TABLE {
             assert_eq!(Column::of(heading), Some(column), "{heading}");
-            for name in names {
-                assert!(!seen.contains(name), "{name} stands twice");
-                assert_eq!(key(name), *name, "{name} is no key");
+            for name in names.split(' ') {
+                assert!(!seen.contains(&name), "{name} stands twice");
+                assert_eq!(key(name), name, "{name} is no key");
                 seen.push(name);
             }
         }

@@ -128,10 +128,13 @@ pub struct BacklogReader<R: Read> {
 impl<R: Read> BacklogReader<R> {
     /// The reader of `source`, past its headings.
     ///
-    /// Errors: [`OpenError::Io`]; [`OpenError::File`] with `file_empty`, `file_encoding`, `header_missing`,
+    /// Errors: [`OpenError::Io`]; [`OpenError::File`] with `file_empty`, `file_workbook`, `file_encoding`, `header_missing`,
     /// `columns_missing` or `columns_repeated`.
     pub fn open(source: R, media: Media) -> Result<Self, OpenError> {
         let window = Window::open(source)?;
+        if window.ahead().starts_with("PK\u{3}\u{4}") {
+            return Err(file_error(FILE_WORKBOOK, Vec::new()).into());
+        }
         if window.is_eight_bit() {
             return Err(file_error(FILE_ENCODING, Vec::new()).into());
         }
@@ -174,7 +177,7 @@ impl<R: Read> BacklogReader<R> {
         let unknown = headings
             .iter()
             .zip(&columns)
-            .filter(|(text, column)| column.is_none() && !headings::is_ignored(text))
+            .filter(|(text, column)| column.is_none() && !text.is_empty() && !headings::is_ignored(text))
             .map(|(text, _)| text.clone())
             .collect();
         let layout = Layout::new(&columns, headings.clone());
@@ -272,6 +275,11 @@ fn file_error(Refused { code, reason }: Refused, columns: Vec<&'static str>) -> 
 }
 
 const FILE_EMPTY: Refused = refused("file_empty", "the file is empty", "tệp không có nội dung");
+const FILE_WORKBOOK: Refused = refused(
+    "file_workbook",
+    "the file is a workbook (xlsx, zip): save its sheet as CSV",
+    "tệp là sổ tính (xlsx, zip): hãy lưu bảng dưới dạng CSV",
+);
 const FILE_ENCODING: Refused = refused(
     "file_encoding",
     "the file is written in an old character set: save it as UTF-8 or as Unicode text",

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(
             rejects_row(&cells, 7, &errors),
             "'=cmd|' /C calc'!A0,'+84912345678,'-1,'@SUM(A1),\"'\tx\",\"'\rx\",\"Nguyễn, \"\"A\"\"\",'a,a=b,7,\
-             name_invalid: Họ tên; row_too_long\r\n"
+             \"name_invalid: Họ tên; row_too_long\"\r\n"
         );
         let headings = ["Họ tên".to_owned(), "=x".to_owned()];
         assert_eq!(rejects_header(&headings), "\u{feff}Họ tên,'=x,dòng_lỗi,lỗi\r\n");

@@ -137,7 +137,7 @@ fn read(text: &str) -> Result<Written, Refused> {
     }
     let third = separated(&mut rest).and_then(|()| digits(&mut rest)).ok_or(DATE_INVALID)?;
     let time = match rest.trim_start_matches([' ', 'T', ',']) {
-        "" => None,
+        _ if rest.is_empty() => None,
         time if time.len() < rest.len() => Some(self::time(time).ok_or(DATE_INVALID)?),
         _ => return Err(DATE_INVALID),
     };
