@@ -5,6 +5,7 @@
 //! is published are the medians of the ratios. Then it sends at a fixed rate, whatever the answers do, and says how long each
 //! took from the instant at which it was due.
 
+mod backlog;
 mod citizens;
 mod client;
 mod doses;
@@ -43,6 +44,9 @@ struct Arguments {
     /// Of verifying only this path, such as http/cached
     #[arg(long, value_name = "PATH")]
     only: Option<String>,
+    /// Of the backlog so many rows, instead of the usual files
+    #[arg(long, value_name = "N")]
+    rows: Option<u64>,
     /// Be the node that citizens register with, with its keys and its database in this directory
     #[arg(long, hide = true, value_name = "DIR")]
     citizens_node: Option<std::path::PathBuf>,
@@ -62,6 +66,8 @@ struct Arguments {
 enum Part {
     /// Whose doses are, over a synthetic backlog with its truth
     Matching,
+    /// A backlog file imported
+    Backlog,
     /// Registrations beside pgbench, and look-ups by the holder
     Registrations,
     /// Doses in, certificates out
@@ -92,6 +98,7 @@ fn main() -> Result<()> {
     for part in parts {
         let figures = match part {
             Part::Matching => matching::run(arguments.full).map(|()| Vec::new())?,
+            Part::Backlog => backlog::figures(arguments.full, arguments.rows)?,
             Part::Registrations => citizens::run(length)?,
             Part::Doses => doses::run(length)?,
             Part::Lists => lists::run(arguments.full)?,
@@ -107,7 +114,7 @@ fn verify(arguments: &Arguments) -> Result<Vec<String>> {
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut figures = Vec::new();
+    let mut figures = imported;
     for (ed25519, suffix) in [("auto", ""), ("portable", "@portable")] {
         if ed25519 == "auto" && !Ed25519Path::available().contains(&Ed25519Path::Vector) {
             figures.extend(Path::MEASURED.map(|path| format!("figure: {} n/a (no AVX-512 IFMA)", path.name())));

@@ -11,7 +11,7 @@ use super::App;
 use super::spool::{Spool, SpoolReader, SpoolWriter};
 use crate::registration::backlog::{BacklogReader, Media};
 use crate::registration::imports::{self, Checking, Ended, ImportError, Places};
-use crate::store::{ImportRow, ImportStatus, Store, StoreError};
+use crate::store::{ImportRow, ImportStatus, Store};
 
 /// How many files wait at most: more are refused while disk and time are short.
 const MAX_WAITING: usize = 64;
@@ -75,12 +75,12 @@ impl Imports {
     }
 
     /// Begins the import `new`, whose file was received, or gives the unfinished one of the same file.
-    pub async fn begin(&self, store: &Store, new: &ImportRow) -> Result<ImportRow, StoreError> {
+    ///
+    /// Errors: [`ImportError::Store`]; [`ImportError::Read`] if the disk does not do it.
+    pub async fn begin(&self, store: &Store, new: &ImportRow) -> Result<ImportRow, ImportError> {
         let begun = store.begin_import(new).await?;
-        // The other may have been sent to another node, or begun on the command line: then this file is what it goes on with.
-        if begun.id != new.id && self.spool.give(new.id, begun.id).is_err() {
-            return Err(StoreError::Unreadable("import"));
-        }
+        // One that was begun before may have been sent to another node, or on the command line: it goes on with this file.
+        self.spool.give(new.id, begun.id).map_err(ImportError::Read)?;
         self.sent.notify_one();
         Ok(begun)
     }
@@ -123,7 +123,7 @@ impl App {
             }
             let row = self.store.import(id).await?.filter(|row| row.status.is_unfinished());
             let Some(row) = row else {
-                // Sent and never begun, or done when the process ended.
+                // Done when the process ended.
                 self.imports.forget(id);
                 continue;
             };

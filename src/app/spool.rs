@@ -1,7 +1,8 @@
 //! Files that were sent and wait to be imported: on disk, sealed in chunks under the data key, gone when they are done with.
 //!
 //! A file is a row of frames: a length (four bytes, big-endian) and so many sealed bytes. Each frame is sealed for its place,
-//! and the last says that it is: a file that was cut off, or whose frames were moved, does not open.
+//! and the last says that it is: a file that was cut off, or whose frames were moved, does not open. It ends in `.part` while it
+//! is being sent, in `.sent` until its import is begun, then in `.sealed`.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -36,7 +37,7 @@ pub struct Spool {
 pub struct SpoolWriter {
     file: Option<BufWriter<File>>,
     part: PathBuf,
-    whole: PathBuf,
+    sent: PathBuf,
     data_key: Arc<DataKey>,
     frame: Vec<u8>,
     place: u64,
@@ -63,6 +64,10 @@ impl Spool {
         self.dir.join(format!("{}.sealed", id.simple()))
     }
 
+    fn sent(&self, id: Uuid) -> PathBuf {
+        self.dir.join(format!("{}.sent", id.simple()))
+    }
+
     /// Begins the file of import `id`.
     pub fn create(&self, id: Uuid) -> io::Result<SpoolWriter> {
         if let Some(parent) = self.dir.parent() {
@@ -74,7 +79,7 @@ impl Spool {
         Ok(SpoolWriter {
             file: Some(BufWriter::new(file)),
             part,
-            whole: self.path(id),
+            sent: self.sent(id),
             data_key: Arc::clone(&self.data_key),
             frame: Vec::with_capacity(FRAME),
             place: 0,
@@ -85,8 +90,9 @@ impl Spool {
 
     /// The file of import `id`, from its beginning.
     pub fn open(&self, id: Uuid) -> io::Result<SpoolReader> {
+        let file = File::open(self.path(id)).or_else(|_| File::open(self.sent(id)))?;
         Ok(SpoolReader {
-            file: BufReader::new(File::open(self.path(id))?),
+            file: BufReader::new(file),
             data_key: Arc::clone(&self.data_key),
             plain: io::Cursor::default(),
             place: 0,
@@ -96,18 +102,20 @@ impl Spool {
 
     /// Removes the file of import `id`, if it is there.
     pub fn remove(&self, id: Uuid) -> io::Result<()> {
-        match fs::remove_file(self.path(id)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        for path in [self.path(id), self.sent(id)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
-    /// Gives the file of import `id` to import `to`, which has the same, if that has none here.
+    /// Makes what was sent under `id` the file of import `to`, which is begun; another of the same is there, perhaps. On the
+    /// disk when this returns.
     pub fn give(&self, id: Uuid, to: Uuid) -> io::Result<()> {
-        match self.path(to).exists() {
-            true => self.remove(id),
-            false => fs::rename(self.path(id), self.path(to)),
-        }
+        fs::rename(self.sent(id), self.path(to))?;
+        File::open(&self.dir)?.sync_all()
     }
 
     /// The imports whose files wait, those that came first in front.
@@ -134,7 +142,7 @@ impl Spool {
         };
         for entry in entries {
             let path = entry?.path();
-            if id_of(&path, "part").is_some() {
+            if id_of(&path, "part").or_else(|| id_of(&path, "sent")).is_some() {
                 fs::remove_file(path)?;
             }
         }
@@ -180,16 +188,13 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Writes the end, to the disk, and gives the SHA-256 of all that was sent: the file waits from now on.
+    /// Writes the end, to the disk, and gives the SHA-256 of all that was sent.
     pub fn finish(mut self) -> io::Result<Hash> {
         self.seal(true)?;
         if let Some(file) = self.file.take() {
             file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         }
-        fs::rename(&self.part, &self.whole)?;
-        if let Some(dir) = self.whole.parent() {
-            File::open(dir)?.sync_all()?;
-        }
+        fs::rename(&self.part, &self.sent)?;
         let mut hash = [0; 32];
         let digest = self.hash.clone().finish();
         hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
@@ -260,6 +265,8 @@ mod tests {
             let hash = writer.finish().expect("finishes");
             assert_eq!(hash.as_slice(), digest::digest(&digest::SHA256, &sent).as_ref());
             assert_eq!(read(&spool, id).expect("reads"), sent, "{len}");
+            spool.give(id, id).expect("gives");
+            assert_eq!(read(&spool, id).expect("reads"), sent, "{len}, as an import's");
             assert!(len < 8 || !fs::read(spool.path(id)).expect("there").windows(8).any(|at| at == &sent[..8]));
         }
         assert_eq!(spool.waiting().expect("lists").len(), 6);
@@ -273,6 +280,8 @@ mod tests {
         let mut writer = spool.create(id).expect("creates");
         writer.write(&vec![b'a'; 2 * FRAME]).expect("writes");
         writer.finish().expect("finishes");
+        assert_eq!(spool.waiting().expect("lists"), [], "its import is not begun");
+        spool.give(id, id).expect("gives");
         let whole = fs::read(spool.path(id)).expect("there");
         let frame = FRAME + 12 + 16 + 4;
         for len in [0, 3, frame - 1, frame, frame + 1, whole.len() - 1] {

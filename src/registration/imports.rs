@@ -15,20 +15,23 @@ pub use super::backlog::rejects_header;
 use super::backlog::{self, BacklogReader, BacklogRow, CellError, Media, OpenError};
 use super::corrections;
 use super::doses::{self, Desk, DoseError, Reporter, Row};
-use super::plan::{Answer, Plan};
+use super::plan::{Answer, Plan, Writes};
 use crate::certificate::{Profile, UnixSeconds};
-use crate::keyring::KeyringError;
-use crate::keys::IssuerKey;
+use crate::keyring::{Keyring, KeyringError};
 use crate::language::Said;
 use crate::sealing::DataKey;
 use crate::store::{
-    self, Hash, ImportCounts, ImportRow, ImportStatus, Realm, Reject, RejectReason, Store, StoreError, Tx, Work,
+    self, Candidate, DoseRow, Hash, ImportCounts, ImportRow, ImportStatus, KnownRecord, Realm, Reject, RejectReason,
+    Store, StoreError, Tx, Work,
 };
+use crate::trust::TrustList;
 
 /// Rows recorded in one transaction.
 const CHUNK: usize = 2_000;
 /// A chunk is closed when its cells are this long together.
 const CHUNK_BYTES: usize = 4 << 20;
+/// Rows of a transaction that are written together, while the next are signed.
+const PART: usize = 500;
 /// Chunks that wait for the one that is being recorded.
 const AHEAD: usize = 2;
 /// What rejected rows are sealed for.
@@ -334,8 +337,10 @@ async fn record(
     let mut counts = import.counts;
     while let Some(chunk) = chunks.recv().await {
         let trust = desk.trust.load_full();
-        let key = desk.keyring.signing_key(Profile::Compact, &trust, now)?;
-        let work = CommitChunk { desk, key, now, import: import.id, before: counts, chunk: &chunk };
+        desk.keyring.signing_key(Profile::Compact, &trust, now)?;
+        let planner =
+            Planner { chunk, keyring: Arc::clone(&desk.keyring), trust, data_key: Arc::clone(&desk.data_key), now };
+        let work = CommitChunk { desk, planner: Arc::new(planner), import: import.id, before: counts };
         counts = desk.store.transact(&work).await?.ok_or(ImportError::TakenOver)?;
         if !moved(&counts) {
             return Ok((counts, Ended::Stopped));
@@ -344,14 +349,69 @@ async fn record(
     Ok((counts, Ended::Done))
 }
 
+/// What a chunk's rows are planned and certified with, on a thread of its own.
+struct Planner {
+    chunk: Chunk,
+    keyring: Arc<Keyring>,
+    trust: Arc<TrustList>,
+    data_key: Arc<DataKey>,
+    now: UnixSeconds,
+}
+
+/// What becomes of some of a chunk's rows.
+#[derive(Default)]
+struct Part {
+    writes: Writes,
+    rejects: Vec<Reject>,
+    new_doses: u64,
+    known_doses: u64,
+}
+
+/// What the store knows of a chunk's rows.
+struct Known {
+    records: Vec<KnownRecord>,
+    candidates: Vec<Candidate>,
+    doses: Vec<DoseRow>,
+}
+
+impl Planner {
+    /// Plans the rows in their order and hands them on part by part: the database writes one while the next is signed.
+    fn plan(&self, known: Known, send: &mpsc::Sender<Part>) -> Result<(), KeyringError> {
+        let key = self.keyring.signing_key(Profile::Compact, &self.trust, self.now)?;
+        let mut plan = Plan::new(key, self.now, known.records, known.candidates, known.doses);
+        for rows in self.chunk.rows.chunks(PART) {
+            let mut part = Part::default();
+            for read in rows {
+                let reasons = match read.row.as_deref().map(|row| plan.take(row)) {
+                    Err(reasons) => reasons.clone(),
+                    Ok(Answer::Ready(Err(error))) => vec![reason_of(&error)],
+                    Ok(Answer::Ready(Ok(recorded))) if recorded.new => {
+                        part.new_doses += 1;
+                        continue;
+                    }
+                    Ok(Answer::Ready(Ok(_)) | Answer::Stored(_)) => {
+                        part.known_doses += 1;
+                        continue;
+                    }
+                };
+                let cells_sealed = seal_cells(&self.data_key, &read.cells);
+                part.rejects.push(Reject { line: read.line, reasons, cells_sealed });
+            }
+            part.writes = plan.drain();
+            if send.blocking_send(part).is_err() {
+                break; // the transaction failed, and says why itself
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A chunk as one transaction: what is known of its people, what becomes of its rows, and how far the import is.
 struct CommitChunk<'a> {
     desk: &'a Desk,
-    key: &'a IssuerKey,
-    now: UnixSeconds,
+    planner: Arc<Planner>,
     import: Uuid,
     before: ImportCounts,
-    chunk: &'a Chunk,
 }
 
 impl Work for CommitChunk<'_> {
@@ -359,7 +419,33 @@ impl Work for CommitChunk<'_> {
     type Output = Option<ImportCounts>;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Option<ImportCounts>, StoreError> {
-        let rows = || self.chunk.rows.iter().filter_map(|read| read.row.as_ref().ok());
+        let Some(known) = self.read(tx).await? else { return Ok(None) };
+        let (chunk, now) = (&self.planner.chunk, self.planner.now);
+        let mut counts = ImportCounts { rows: chunk.rows_read, bytes: chunk.bytes_read, ..self.before };
+        let (send, mut parts) = mpsc::channel(AHEAD);
+        let planner = Arc::clone(&self.planner);
+        let planning = tokio::task::spawn_blocking(move || planner.plan(known, &send));
+        while let Some(part) = parts.recv().await {
+            doses::write(tx, &part.writes, now).await?;
+            let queued = corrections::queue_unclear(tx, &part.writes.unclear, self.desk.correction_hours, now);
+            store::together(queued, tx.insert_rejects(self.import, &part.rejects)).await?;
+            counts.new_doses += part.new_doses;
+            counts.known_doses += part.known_doses;
+            counts.queued += part.writes.unclear.len() as u64;
+            counts.rejected += part.rejects.len() as u64;
+        }
+        // A plan that broke off must not be committed as if it were whole.
+        let planned = planning.await.map_err(|_| StoreError::Unreadable("dose"))?;
+        planned.map_err(|_| StoreError::Unreadable("issuer_key"))?;
+        tx.advance_import(self.import, &counts, &chunk.headings, now).await?;
+        Ok(Some(counts))
+    }
+}
+
+impl CommitChunk<'_> {
+    /// What the store knows of the rows, their people locked; `None` if the import does not stand where it should.
+    async fn read(&self, tx: &Tx<'_>) -> Result<Option<Known>, StoreError> {
+        let rows = || self.planner.chunk.rows.iter().filter_map(|read| read.row.as_ref().ok());
         let records: Vec<(String, String)> =
             rows().map(|row| (row.facility.clone(), row.dose.record_no.clone())).collect();
         let identities: Vec<Hash> = rows().filter_map(|row| row.identity_hash).collect();
@@ -373,49 +459,7 @@ impl Work for CommitChunk<'_> {
         people.sort_unstable();
         people.dedup();
         let doses = if people.is_empty() { Vec::new() } else { tx.lock_people(&people).await? };
-        let mut plan = Plan::new(self.key, self.now, records, candidates, doses);
-        let (counts, rejects) = self.plan(&mut plan);
-        doses::write(tx, &plan.writes, self.now).await?;
-        store::together(
-            store::together(
-                corrections::queue_unclear(tx, &plan.writes.unclear, self.desk.correction_hours, self.now),
-                tx.insert_rejects(self.import, &rejects),
-            ),
-            tx.advance_import(self.import, &counts, &self.chunk.headings, self.now),
-        )
-        .await?;
-        Ok(Some(counts))
-    }
-}
-
-impl CommitChunk<'_> {
-    /// What becomes of the rows, in their order.
-    fn plan(&self, plan: &mut Plan<'_>) -> (ImportCounts, Vec<Reject>) {
-        let mut counts = ImportCounts { rows: self.chunk.rows_read, bytes: self.chunk.bytes_read, ..self.before };
-        let mut rejects = Vec::new();
-        for read in &self.chunk.rows {
-            let reasons = match read.row.as_deref().map(|row| plan.take(row)) {
-                Err(reasons) => reasons.clone(),
-                Ok(Answer::Ready(Err(error))) => vec![reason_of(&error)],
-                Ok(Answer::Ready(Ok(recorded))) => {
-                    let counted = if recorded.new { &mut counts.new_doses } else { &mut counts.known_doses };
-                    *counted += 1;
-                    continue;
-                }
-                Ok(Answer::Stored(_)) => {
-                    counts.known_doses += 1;
-                    continue;
-                }
-            };
-            rejects.push(Reject {
-                line: read.line,
-                reasons,
-                cells_sealed: seal_cells(&self.desk.data_key, &read.cells),
-            });
-        }
-        counts.queued += plan.writes.unclear.len() as u64;
-        counts.rejected += rejects.len() as u64;
-        (counts, rejects)
+        Ok(Some(Known { records, candidates, doses }))
     }
 }
 

@@ -150,6 +150,14 @@ impl<'k> Plan<'k> {
         }
     }
 
+    /// The rows added since the last time, to be written before those that follow.
+    pub fn drain(&mut self) -> Writes {
+        // From here on they are the store's: what supersedes them does it there.
+        self.enrolled.clear();
+        self.latest.clear();
+        std::mem::take(&mut self.writes)
+    }
+
     /// The answer for a dose that was recorded before, perhaps under another number.
     fn repeated(&self, dose: DoseRow, row: &Row) -> Answer {
         match self.certificates.get(&dose.dose) {
