@@ -220,7 +220,8 @@ impl<R: Read> BacklogReader<R> {
             if trouble.is_none() && cells.iter().all(|cell| cell.trim().is_empty()) {
                 continue;
             }
-            let trouble = trouble.or_else(|| fit(&mut cells, self.width, char::from(delimiter)));
+            let misfit = fit(&mut cells, self.width, char::from(delimiter));
+            let trouble = trouble.or(misfit);
             for &place in self.ours.iter().rev() {
                 if place < cells.len() {
                     cells.remove(place);

@@ -44,6 +44,9 @@ pub(super) fn next<R: Read>(window: &mut Window<R>, delimiter: u8, width: Option
             too_long.then_some(FIELD_TOO_LONG)
         }
         Err(trouble) => {
+            if trouble == QUOTE_UNCLOSED {
+                split_line(window.ahead(), delimiter, &mut cells);
+            }
             window.skip_line()?;
             Some(trouble)
         }
@@ -137,6 +140,18 @@ fn split(text: &str, delimiter: u8, width: Option<usize>, cells: &mut Vec<String
                 };
             }
         }
+    }
+}
+
+/// Splits the first line of `text` into `cells` as if no quote were any: what is refused is shown without its neighbours.
+fn split_line(text: &str, delimiter: u8, cells: &mut Vec<String>) {
+    cells.clear();
+    let within = text.as_bytes().get(..text.len().min(MAX_ROW_BYTES)).unwrap_or_default();
+    let Some(end) = line_end(within).map(|(end, _)| end).or((text.len() == within.len()).then_some(text.len())) else {
+        return;
+    };
+    for cell in text.get(..end).unwrap_or_default().split(char::from(delimiter)) {
+        push(cells, String::new(), cell, &mut false);
     }
 }
 

@@ -181,6 +181,9 @@ fn a_quote_that_is_not_closed_costs_its_line_only() {
     let closed_later = format!("{head}{bad}{good}\"Trần B\",1983,AZ,1/8/2021,1\n{good}");
     let expected = [(2, unclosed()), (3, "Trần B".into()), (4, "Trần B".into()), (5, "Trần B".into())];
     assert_eq!(said(rows(&closed_later)), expected, "another row's quote does not close it");
+    let cells = |text: &str| rows(text).swap_remove(0).cells.join("|");
+    assert_eq!(cells(&closed_later), "\"Nguyễn A|1983|AZ|1/8/2021|1", "its cells are its own");
+    assert_eq!(cells(&format!("{head}\"A,1983\n")), "\"A|1983|||", "and as many as there are headings");
     let many = format!("{head}{bad}{}", good.repeat(10_000));
     let read = said(rows(&many));
     assert_eq!((read.len(), read[0].1.as_str(), read[1].1.as_str()), (10_001, "!quote_unclosed", "Trần B"));
@@ -208,6 +211,7 @@ fn what_is_too_long_costs_its_row_only() {
         let text = format!("{head}{}{}", row(&note), row(""));
         let mut reader = open(&text);
         let first = reader.next().expect("reads").expect("a row");
+        assert_eq!(first.cells.len(), 6);
         assert!(first.cells.iter().map(String::len).sum::<usize>() < 1000);
         assert_eq!(said(vec![first]), [(2, expected.into())]);
         assert_eq!(said(all(reader)), [(3, "Trần B".into())]);
