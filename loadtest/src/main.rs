@@ -114,7 +114,7 @@ fn verify(arguments: &Arguments) -> Result<Vec<String>> {
     let texts = Rc::new(Texts::new(if arguments.full { 2_000_000 } else { 700_000 })?);
     pin(1)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut figures = imported;
+    let mut figures = Vec::new();
     for (ed25519, suffix) in [("auto", ""), ("portable", "@portable")] {
         if ed25519 == "auto" && !Ed25519Path::available().contains(&Ed25519Path::Vector) {
             figures.extend(Path::MEASURED.map(|path| format!("figure: {} n/a (no AVX-512 IFMA)", path.name())));
