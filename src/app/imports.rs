@@ -117,6 +117,8 @@ impl App {
 
     /// Imports every file that waits, one after the other.
     async fn import_all(&self, stopped: &(impl Fn() -> bool + Sync)) -> Result<(), ImportError> {
+        // One that cannot go on now does not hold the others up.
+        let mut cut_short = Ok(());
         for id in self.imports.spool.waiting()? {
             if stopped() {
                 return Ok(());
@@ -135,10 +137,10 @@ impl App {
                     self.store.set_import_status(id, ImportStatus::Failed, self.clock.now()).await?;
                     self.imports.forget(id);
                 }
-                Err(error) => return Err(error),
+                Err(error) => cut_short = Err(error),
             }
         }
-        Ok(())
+        cut_short
     }
 
     async fn import(&self, row: &ImportRow, stopped: &(impl Fn() -> bool + Sync)) -> Result<Ended, ImportError> {
@@ -150,7 +152,7 @@ impl App {
             now: self.clock.now(),
         };
         let source = self.imports.received(row.id)?;
-        let (_, ended) = imports::run(&self.desk, source, checking, row, |_| !stopped()).await?;
+        let (_, ended) = imports::run(&self.desk, source, checking, row, &self.clock, |_| !stopped()).await?;
         Ok(ended)
     }
 }

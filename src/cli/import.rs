@@ -82,7 +82,7 @@ impl Import {
             progress.moved(counts);
             !stop.load(Ordering::Relaxed)
         };
-        let (counts, ended) = imports::run(&desk, open(&self.file)?, checking, &row, moved).await?;
+        let (counts, ended) = imports::run(&desk, open(&self.file)?, checking, &row, &context.clock, moved).await?;
         progress.finish();
         self.write_rejects(&store, &desk.data_key, row.id).await?;
         let first = imports::rejected(&store, &desk.data_key, row.id, 0, FIRST_ERRORS as i64).await?;

@@ -351,7 +351,13 @@ async fn theirs(app: &App, request: &HttpRequest) -> Result<(Staff, ImportRow), 
     let unknown = || Problem::new(Kind::UNKNOWN_IMPORT);
     let id = request.match_info().get("id").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
     let row = app.store().import(id).await?.ok_or_else(unknown)?;
-    staff.may_touch(row.facility.as_deref().unwrap_or(""), row.province.as_deref())?;
+    // By whose doses may be in it, not by whose are in it where a row does not say: the rejected rows may be anybody's there.
+    let (facility, province) = match &row.realm {
+        Realm::Facility(code) => (code.as_str(), row.province.as_deref()),
+        Realm::Province(code) => ("", Some(code.as_str())),
+        Realm::All => ("", None),
+    };
+    staff.may_touch(facility, province)?;
     Ok((staff, row))
 }
 

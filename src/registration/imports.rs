@@ -17,6 +17,7 @@ use super::corrections;
 use super::doses::{self, Desk, DoseError, Reporter, Row};
 use super::plan::{Answer, Plan, Writes};
 use crate::certificate::{Profile, UnixSeconds};
+use crate::clock::Clock;
 use crate::keyring::{Keyring, KeyringError};
 use crate::language::Said;
 use crate::sealing::DataKey;
@@ -296,6 +297,7 @@ pub async fn preview<R: Read + Send + 'static>(
 
 /// Records the doses of a file, from where its import stands to its end.
 ///
+/// `clock`: asked for each chunk, so that a certificate's `iat` and the import's progress are of the time when they are written.
 /// `moved` is told after each chunk what came of the rows so far, and says whether to go on. Errors: [`ImportError`]; the
 /// import's row says the same.
 pub async fn run<R: Read + Send + 'static>(
@@ -303,12 +305,12 @@ pub async fn run<R: Read + Send + 'static>(
     source: R,
     checking: Checking,
     import: &ImportRow,
+    clock: &Clock,
     mut moved: impl FnMut(&ImportCounts) -> bool,
 ) -> Result<(ImportCounts, Ended), ImportError> {
-    let now = checking.now;
-    desk.store.set_import_status(import.id, ImportStatus::Running, now).await?;
+    desk.store.set_import_status(import.id, ImportStatus::Running, clock.now()).await?;
     let (chunks, thread) = read(source, checking, Arc::clone(&desk.data_key), import.counts.rows);
-    let ended = match record(desk, chunks, import, now, &mut moved).await {
+    let ended = match record(desk, chunks, import, clock, &mut moved).await {
         Ok((counts, Ended::Done)) => {
             thread.await.map_err(|_| ImportError::Unread).flatten().map(|()| (counts, Ended::Done))
         }
@@ -321,7 +323,7 @@ pub async fn run<R: Read + Send + 'static>(
         Err(ImportError::TakenOver) => return ended,
         Err(_) => ImportStatus::Interrupted,
     };
-    match desk.store.set_import_status(import.id, status, now).await {
+    match desk.store.set_import_status(import.id, status, clock.now()).await {
         Err(error) if ended.is_ok() => Err(error.into()),
         _ => ended,
     }
@@ -331,12 +333,12 @@ async fn record(
     desk: &Desk,
     mut chunks: mpsc::Receiver<Chunk>,
     import: &ImportRow,
-    now: UnixSeconds,
+    clock: &Clock,
     moved: &mut impl FnMut(&ImportCounts) -> bool,
 ) -> Result<(ImportCounts, Ended), ImportError> {
     let mut counts = import.counts;
     while let Some(chunk) = chunks.recv().await {
-        let trust = desk.trust.load_full();
+        let (trust, now) = (desk.trust.load_full(), clock.now());
         desk.keyring.signing_key(Profile::Compact, &trust, now)?;
         let planner =
             Planner { chunk, keyring: Arc::clone(&desk.keyring), trust, data_key: Arc::clone(&desk.data_key), now };

@@ -63,8 +63,10 @@ impl Layout {
         else {
             return (facility, Err(errors));
         };
-        let record_no = record_no
-            .unwrap_or_else(|| own_number(facility.as_deref().unwrap_or_default(), &name, &birth, product, &given_at));
+        let record_no = record_no.unwrap_or_else(|| {
+            let numbers = [identity.as_deref(), phone.as_deref()].map(Option::unwrap_or_default);
+            own_number(facility.as_deref().unwrap_or_default(), &name, &birth, numbers, product, &given_at)
+        });
         let person = PersonRecord { name, birth, sex, phone, identity, ward };
         let product = product.to_owned();
         (facility, Ok(DoseRecord { record_no, person, product, lot, lot_expires_on, given_at, number }))
@@ -144,11 +146,20 @@ impl Row<'_> {
     }
 }
 
-/// The number of a record that has none: the same for the same facility, name, birth date, product and day.
-fn own_number(facility: &str, name: &str, birth: &str, product: &str, given_at: &str) -> String {
+/// The number of a record that has none: the same for the same facility, name, birth date, numbers, product and day.
+///
+/// Without the person's numbers two who share a name and a birth year would be one record, and the second be refused.
+fn own_number(
+    facility: &str,
+    name: &str,
+    birth: &str,
+    [identity, phone]: [&str; 2],
+    product: &str,
+    given_at: &str,
+) -> String {
     let key = name::transliterate(name).unwrap_or_else(|_| name.to_owned());
     let mut context = digest::Context::new(&digest::SHA256);
-    for part in [facility, &key, birth, product, given_at.get(..10).unwrap_or_default()] {
+    for part in [facility, &key, birth, identity, phone, product, given_at.get(..10).unwrap_or_default()] {
         context.update(part.as_bytes());
         context.update(&[0x1f]);
     }

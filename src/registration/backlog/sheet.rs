@@ -74,7 +74,9 @@ pub(super) fn find_headings<R: Read>(window: &mut Window<R>) -> io::Result<Optio
         next(window, delimiter, None)?;
     }
     let headings = next(window, delimiter, None)?.map(|row| row.cells).unwrap_or_default();
-    Ok(Some((delimiter, headings.iter().map(|text| text.trim().to_owned()).collect())))
+    // The database takes no zero byte, and headings are kept there with what is wrong under them.
+    let kept = |text: &String| text.trim().replace('\0', "\u{fffd}");
+    Ok(Some((delimiter, headings.iter().map(kept).collect())))
 }
 
 /// The delimiter of a first line `sep=;`, with which Excel is told.
