@@ -5,11 +5,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use thexanh::certificate::UnixSeconds;
 use thexanh::http::access::Role;
 use thexanh::registration::reference;
 use thexanh::store::{Facility, Store, StoreSettings};
 
-use crate::app::{TestApp, dose};
+use crate::app::{NOW, TestApp, dose};
 use crate::cli::Place;
 use crate::client::Answer;
 
@@ -232,6 +233,20 @@ async fn a_file_holds_only_doses_of_facilities_within_reach() {
     app.get_as(Role::Ministry, "/v1/imports/00000000-0000-0000-0000-000000000000").await.problem(404, "unknown_import");
     app.get_as(Role::Ministry, "/v1/imports/x").await.problem(404, "unknown_import");
 
+    // What a province sends for one of its facilities may hold another's rows: the first does not see them.
+    let sent = app
+        .request(
+            "POST",
+            "/v1/imports?facility=79001",
+            &[CSV, ("authorization", &app.bearer(Role::Province))],
+            file(&[row("P-1", &[("facility", "79002"), ("lot", "")])]).as_bytes(),
+        )
+        .await;
+    let location = sent.header("location").to_owned();
+    assert_eq!(counts(&app.ended(&location).await), [1, 0, 0, 0, 1]);
+    app.get_as(Role::Facility, &format!("{location}/rejects.csv")).await.problem(403, "not_yours");
+    assert_eq!(app.get_as(Role::Province, &format!("{location}/rejects.csv")).await.status, 200);
+
     let province = app.bearer(Role::Province);
     let (headers, body) = ([CSV, ("authorization", &*province)], file(&[row_of(9)]));
     let nobody_s = app.request("POST", "/v1/imports", &headers, body.as_bytes()).await;
@@ -242,6 +257,8 @@ async fn a_file_holds_only_doses_of_facilities_within_reach() {
 #[tokio::test]
 async fn hostile_files_do_no_harm() {
     let app = TestApp::start_with(|config| config.imports.max_mib = 2).await;
+    let heading = file(&[row_of(7)]).replace("sex,", "sex\0,");
+    assert_eq!(counts(&app.import("79001", &heading).await), [1, 1, 0, 0, 0], "the database takes no zero byte");
     let sql = "'); DROP TABLE person; --";
     let rows = [
         row("S-1", &[("name", sql)]),
@@ -287,6 +304,23 @@ async fn an_import_that_a_stop_cut_short_goes_on_at_the_next_start() {
     let import = app.ended(&location).await;
     assert_eq!(counts(&import), [9_000, 9_000, 0, 0, 0]);
     assert_eq!(app.rows().await, [9_000, 9_000, 9_000]);
+}
+
+#[tokio::test]
+async fn an_import_under_way_says_how_fast_it_is_and_its_certificates_when_they_were_signed() {
+    let app = TestApp::start().await;
+    let rows: Vec<String> = (0..9_000).map(row_of).collect();
+    let sent = app.upload("79001", "", &file(&rows)).await;
+    while app.count("SELECT rows_done FROM import").await == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    app.clock.set(UnixSeconds(NOW.0 + 60));
+    let import = app.ended(sent.header("location")).await;
+    assert_eq!(counts(&import), [9_000, 9_000, 0, 0, 0]);
+    let told = ["started_at", "updated_at", "ended_at", "rate"].map(|name| import[name].as_i64());
+    assert_eq!(told, [Some(NOW.0), Some(NOW.0 + 60), Some(NOW.0 + 60), Some(150)]);
+    let instants = "SELECT count(DISTINCT issued_at) FROM certificate";
+    assert_eq!(app.count(instants).await, 2, "each chunk is signed at its own time");
 }
 
 /// The database of an installation, from outside.
