@@ -27,6 +27,8 @@ pub(super) struct Described<'a> {
 enum Names {
     /// The same letters, and no mark against it.
     Same,
+    /// The same letters, one of the two without a mark and the other with marks in one word alone: typed so, or a twin's.
+    Unmarked,
     /// The same letters under other marks: Hùng and Hưng, as brothers are called.
     OtherMarks,
     /// One may be the other changed: the same given name, with a married name, a middle name more or less, or said first.
@@ -55,9 +57,10 @@ impl Described<'_> {
     /// How `row`'s name is like this one. Two words that were mistyped are another name: people look at it.
     fn names(&self, row: &PersonRow) -> Names {
         if row.name_key == self.name_key {
-            return match row.name == self.name || marks_agree(&row.name, self.name) {
-                true => Names::Same,
-                false => Names::OtherMarks,
+            return match () {
+                () if row.name == self.name || marks_agree(&row.name, self.name) => Names::Same,
+                () if row.name.is_ascii() || self.name.is_ascii() => Names::Unmarked,
+                () => Names::OtherMarks,
             };
         }
         let (theirs, ours) = (row.name_key.rsplit_once('<'), self.name_key.rsplit_once('<'));
@@ -83,7 +86,7 @@ impl Described<'_> {
         let born_so = row.birth.agrees_with(self.birth);
         match self.names(row) {
             Names::Same => true,
-            Names::Changed => born_so,
+            Names::Unmarked | Names::Changed => born_so,
             Names::OtherMarks | Names::Other => false,
         }
     }
@@ -95,7 +98,7 @@ impl Described<'_> {
         let family = sharing <= A_FAMILY;
         match (self.names(row), born_so, self.has_another_identity(row)) {
             (Names::Same, true, false) if exact || family => Likeness::Agrees,
-            (Names::Same | Names::OtherMarks, true, _) => Likeness::Nearly,
+            (Names::Same | Names::Unmarked | Names::OtherMarks, true, _) => Likeness::Nearly,
             // One thing may be wrong, two are another person.
             (Names::Changed, true, false) if family => Likeness::Nearly,
             (Names::Same, false, false) if swapped(row.birth, self.birth) => Likeness::Nearly,
@@ -174,10 +177,14 @@ fn swapped(one: BirthDate, other: BirthDate) -> bool {
     }
 }
 
-/// False if two names of the same letters have marks that differ. A name without any mark was typed so, and says nothing;
-/// where in a word the tone stands, and Eth for Đ, are matters of keyboards.
+/// False if two names of the same letters have marks that differ. A name without any mark says nothing if the other has them
+/// in several words, for then it was typed so; `Phan Minh Thanh` may be the twin of `Phan Minh Thành`. Where in a word the tone
+/// stands, and Eth for Đ, are matters of keyboards.
 fn marks_agree(one: &str, other: &str) -> bool {
-    one.is_ascii() || other.is_ascii() || marked(one) == marked(other)
+    let typed_so = |plain: &str, other: &str| {
+        plain.is_ascii() && other.split_whitespace().filter(|word| !word.is_ascii()).count() > 1
+    };
+    typed_so(one, other) || typed_so(other, one) || marked(one) == marked(other)
 }
 
 /// The letters of each word and, apart from them, its tones.
@@ -274,6 +281,10 @@ mod tests {
             let child = PersonRow { identity_digits: None, ..twin };
             assert_ne!(find_written(&child, &[], &hung), id(1), "{brother} without a number");
         }
+        let thanh = [written(1, "Phan Minh Thành", "2008-05-05", None)];
+        let without_marks = written(2, "Phan Minh Thanh", "2008-05-05", None);
+        assert_eq!(find_written(&without_marks, &[], &thanh), Match::Unclear, "a name of its own, or typed without marks");
+        assert_eq!(find_written(&without_marks, &thanh, &thanh), id(1), "under the same number it was typed so");
         let dung = written(2, "Nguyễn Văn Dũng", "2008-05-05", None);
         assert_eq!(find_written(&dung, &[], &hung), Match::Nobody, "another given name is another person");
         let both = [hung[0].clone(), written(2, "Nguyễn Văn Hưng", "2008-05-05", None)];
