@@ -172,7 +172,7 @@ impl SpoolWriter {
     }
 
     /// How much was sent so far.
-    pub fn len(&self) -> u64 {
+    pub fn written(&self) -> u64 {
         self.len
     }
 
@@ -261,7 +261,7 @@ mod tests {
             let id = Uuid::new_v4();
             let mut writer = spool.create(id).expect("creates");
             sent.chunks(10_007).for_each(|part| writer.write(part).expect("writes"));
-            assert_eq!(writer.len(), len as u64);
+            assert_eq!(writer.written(), len as u64);
             let hash = writer.finish().expect("finishes");
             assert_eq!(hash.as_slice(), digest::digest(&digest::SHA256, &sent).as_ref());
             assert_eq!(read(&spool, id).expect("reads"), sent, "{len}");

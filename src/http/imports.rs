@@ -211,7 +211,7 @@ async fn receive(mut spool: SpoolWriter, body: &mut Body, limit: u64) -> Result<
             gathered += part.len();
             parts.push(part);
         }
-        if spool.len() + gathered as u64 > limit {
+        if spool.written() + gathered as u64 > limit {
             return Err(Problem::new(Kind::BODY_TOO_LARGE).detail(format!("at most {limit} bytes")));
         }
         let written = web::block(move || {
@@ -220,7 +220,7 @@ async fn receive(mut spool: SpoolWriter, body: &mut Body, limit: u64) -> Result<
         });
         spool = written.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
     }
-    let len = spool.len();
+    let len = spool.written();
     let hash = web::block(move || spool.finish()).await.map_err(Problem::internal)?.map_err(Problem::internal)?;
     Ok((hash, len))
 }
