@@ -67,7 +67,10 @@ impl Book {
         let people: HashSet<Uuid> = candidates.iter().map(|candidate| candidate.row.person).collect();
         let known = people.iter().filter_map(|person| self.doses.get(person)).flatten().cloned().collect();
         let mut plan = Plan::new(&self.key, self.now, Vec::new(), candidates, known);
-        let answers = rows.into_iter().map(|row| Ok(assigned(plan.take(&row?))?)).collect();
+        let answers = rows
+            .into_iter()
+            .map(|row| row.map_err(DoseError::from).and_then(|row| assigned(plan.take(&row))))
+            .collect();
         let writes = std::mem::take(&mut plan.writes);
         self.take(writes);
         answers

@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Random {
 
     /// A number below `bound`; 0 for a bound of 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.draw() % bound.max(1)
     }
 
     /// True in `per_mille` of 1000 cases.
@@ -64,7 +64,7 @@ mod tests {
             often += u32::from(item == "often");
         }
         assert!((8_800..9_200).contains(&often), "{often}");
-        assert_eq!(Random::new(7).next(), Random::new(7).next());
-        assert_ne!(Random::new(7).next(), Random::new(8).next());
+        assert_eq!(Random::new(7).draw(), Random::new(7).draw());
+        assert_ne!(Random::new(7).draw(), Random::new(8).draw());
     }
 }

@@ -59,7 +59,7 @@ impl Signing<'_> {
         let dose = Dose { number, series: product.course, product: Product::Code(product.code.into()), given_on };
         let birth = date(1940, 1, 1) + jiff::Span::new().days(random.below(24_000) as i64);
         let mut uvci = [0; 16];
-        uvci.iter_mut().for_each(|byte| *byte = random.next() as u8);
+        uvci.iter_mut().for_each(|byte| *byte = random.draw() as u8);
         let subject = Subject { uvci: Uvci(uvci), name: &name, birth: BirthDate::Day(birth), dose: &dose };
         let key = if fault == Some(Fault::Stranger) { self.stranger } else { self.key };
         let (from, until) = match fault {

@@ -47,11 +47,11 @@ pub(super) fn dose(person: u32, number: u8) -> Value {
     let female = random.happens(500);
     let family = names::family(&mut random);
     let name = names::person(&mut random, family, female).written();
-    let birth = jiff::civil::date(1940, 1, 1).saturating_add(jiff::Span::new().days((random.next() % 23_000) as i64));
+    let birth = jiff::civil::date(1940, 1, 1).saturating_add(jiff::Span::new().days((random.draw() % 23_000) as i64));
     // Now and then only the year of birth is known, as on many a paper.
-    let birth = if random.next().is_multiple_of(20) { birth.year().to_string() } else { birth.to_string() };
+    let birth = if random.draw().is_multiple_of(20) { birth.year().to_string() } else { birth.to_string() };
     let (product, interval) = *random.pick(&PRODUCTS);
-    let first = jiff::civil::date(2021, 6, 1).saturating_add(jiff::Span::new().days((random.next() % 45) as i64));
+    let first = jiff::civil::date(2021, 6, 1).saturating_add(jiff::Span::new().days((random.draw() % 45) as i64));
     let given_on = first.saturating_add(jiff::Span::new().days(i64::from(number - 1) * interval));
     json!({
         "record_no": format!("DEMO-{person:06}-{number}"),
@@ -59,7 +59,7 @@ pub(super) fn dose(person: u32, number: u8) -> Value {
             "name": name, "birth": birth, "sex": if female { "female" } else { "male" },
             "phone": format!("09{person:08}"), "identity": format!("{:012}", 1_000_000_000 + u64::from(person)),
         },
-        "product": product, "lot": format!("DEMO{}", random.next() % 90 + 10), "lot_expires_on": "2021-12-31",
+        "product": product, "lot": format!("DEMO{}", random.draw() % 90 + 10), "lot_expires_on": "2021-12-31",
         "given_at": format!("{given_on}T02:15:00Z"), "number": number,
     })
 }
