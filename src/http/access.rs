@@ -161,8 +161,6 @@ pub const ROUTES: &[Route] = &[
     roles("PATCH","/v1/corrections/{id}",                  [No,    Own,     No,      No,      No,      No]),
     roles("PUT",  "/v1/corrections/{id}/photo",            [Own,   No,      No,      No,      All,     No]),
     roles("GET",  "/v1/corrections/{id}/photo",            [Own,   Own,     Own,     All,     All,     No]),
-    roles("GET",  "/v1/certificates/{uvci}",               [No,    Own,     Own,     All,     No,      No]),
-    roles("GET",  "/v1/certificates/{uvci}.{format}",      [No,    Own,     Own,     All,     No,      No]),
     roles("POST", "/v1/imports",                           [No,    Own,     Own,     No,      No,      No]),
     roles("GET",  "/v1/imports/{id}",                      [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/imports/{id}/rejects.csv",          [No,    Own,     Own,     All,     No,      No]),
