@@ -149,7 +149,6 @@ pub(super) fn find(described: &Described<'_>, by_identity: &[PersonRow], by_phon
 }
 
 /// Whose an unclear record may be: those under its identity number, and those under its phone who agree or nearly do.
-#[allow(dead_code, reason = "what queues an unclear dose asks it")]
 pub(super) fn candidates(described: &Described<'_>, by_identity: &[PersonRow], by_phone: &[PersonRow]) -> Vec<Uuid> {
     let like = by_phone.iter().filter(|row| described.by_phone(row, by_phone.len()) != Likeness::Differs);
     let mut people: Vec<Uuid> = by_identity.iter().chain(like).map(|row| row.person).collect();
@@ -283,7 +282,11 @@ mod tests {
         }
         let thanh = [written(1, "Phan Minh Thành", "2008-05-05", None)];
         let without_marks = written(2, "Phan Minh Thanh", "2008-05-05", None);
-        assert_eq!(find_written(&without_marks, &[], &thanh), Match::Unclear, "a name of its own, or typed without marks");
+        assert_eq!(
+            find_written(&without_marks, &[], &thanh),
+            Match::Unclear,
+            "a name of its own, or typed without marks"
+        );
         assert_eq!(find_written(&without_marks, &thanh, &thanh), id(1), "under the same number it was typed so");
         let dung = written(2, "Nguyễn Văn Dũng", "2008-05-05", None);
         assert_eq!(find_written(&dung, &[], &hung), Match::Nobody, "another given name is another person");

@@ -184,22 +184,15 @@ impl<'k> Plan<'k> {
             identity_digits: row.dose.identity.as_ref().map(String::len),
         };
         let found = matching::find(&described, &by_identity, &by_phone);
-        let named_so =
-            |known: &&PersonRow| known.name_key == described.name_key || known.birth.agrees_with(described.birth);
-        let mut candidates = Vec::new();
-        let (person, clarity) = match found {
-            Match::Known(person) => {
-                let as_known = self.people.get(&person).is_some_and(|known| described.is_as_known(known));
-                candidates.extend((!as_known).then_some(person));
-                (person, if as_known { Clarity::Clear } else { Clarity::Differs })
-            }
-            Match::Nobody => (self.enrol(row), Clarity::Clear),
+        let (person, clarity, candidates) = match found {
+            Match::Known(person) => match self.people.get(&person).is_some_and(|known| described.is_as_known(known)) {
+                true => (person, Clarity::Clear, Vec::new()),
+                false => (person, Clarity::Differs, vec![person]),
+            },
+            Match::Nobody => (self.enrol(row), Clarity::Clear, Vec::new()),
             Match::Unclear => {
-                candidates.extend(by_identity.iter().map(|known| known.person));
-                candidates.extend(by_phone.iter().filter(named_so).map(|known| known.person));
-                candidates.sort_unstable();
-                candidates.dedup();
-                (self.enrol(row), Clarity::Unclear)
+                let candidates = matching::candidates(&described, &by_identity, &by_phone);
+                (self.enrol(row), Clarity::Unclear, candidates)
             }
         };
         for (kind, hash) in [(LookupKind::Identity, row.identity_hash), (LookupKind::Phone, row.phone_hash)] {

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx, Work};
+use super::{NewTicket, Store, StoreError, Tx, Work};
 use crate::certificate::UnixSeconds;
 
 /// A correction as it stands.
@@ -308,7 +308,15 @@ impl Work for Escalate {
             after.steps.push(step);
             tx.update_correction(&before, &after).await?;
             tx.mark_overdue(&after).await?;
-            tx.raise_overdue(&after, row.get::<_, Option<&str>>(2).unwrap_or(""), self.now).await?;
+            let ticket = NewTicket {
+                kind: "overdue_correction",
+                province: row.get::<_, Option<&str>>(2).unwrap_or("").to_owned(),
+                about: Some(after.person),
+                subject_id: Some(after.id),
+                said: String::new(),
+                made_at: self.now,
+            };
+            tx.raise_ticket(&ticket).await?;
             raised += 1;
         }
         Ok(raised)
@@ -322,19 +330,6 @@ impl Tx<'_> {
                    WHERE facility_code = $1 AND due_at = $2 AND correction_id = $3";
         let stmt = self.inner.prepare_cached(sql).await?;
         self.inner.execute(&stmt, &[&row.facility, &timestamp(row.due_at), &row.id]).await?;
-        Ok(())
-    }
-
-    async fn raise_overdue(&self, row: &CorrectionRow, province: &str, now: UnixSeconds) -> Result<(), StoreError> {
-        let sql = "-- ticket of correction
-                   INSERT INTO ticket (bucket, ticket_id, kind, status, province_code, about, subject_id, said, steps, version,
-                                       made_at)
-                   VALUES ($1, $2, 'overdue_correction', 'open', $3, $4, $5, '', $6, 1, $7)";
-        let stmt = self.inner.prepare_cached(sql).await?;
-        let id = Uuid::new_v4();
-        let bucket = format!("{:x}", id.as_bytes()[0] & 0xf);
-        let steps = json!([{"at": now.0, "by": "", "role": "", "what": "opened", "note": ""}]);
-        self.inner.execute(&stmt, &[&bucket, &id, &province, &row.person, &row.id, &steps, &timestamp(now)]).await?;
         Ok(())
     }
 }

@@ -325,7 +325,7 @@ async fn a_dose_of_somebody_known_under_another_name_is_doubted_until_the_facili
     let app = TestApp::start().await;
     let known = app.dose("R-1", 1).await.json();
     let mut married = dose("R-2", 2);
-    married["person"]["name"] = json!("Nguyễn Thị Phương Lan");
+    married["person"]["name"] = json!("Trần Thị Phương Thảo");
     let married = app.post_as(Role::Facility, "/v1/doses", &married).await.json();
     assert_eq!((&married["person"], &married["flags"]), (&known["person"], &json!(["person_differs"])));
     let asked = app.get_as(Role::Facility, "/v1/corrections").await.json()["corrections"][0].clone();

@@ -199,7 +199,9 @@ async fn a_row_that_may_be_anybody_s_waits_with_its_candidates() {
     let (claim, person): (Value, uuid::Uuid) = (queued.get(0), queued.get(1));
     assert_eq!((queued.get::<_, &str>(2), queued.get::<_, &str>(3)), ("unclear_person", "open"));
     assert_eq!(claim["candidates"].as_array().map(Vec::len), Some(2), "{claim}");
-    assert!(claim["dose"].as_str().is_some_and(|dose| dose.starts_with(&person.simple().to_string())));
+    let dose = claim["dose"].as_str().and_then(|dose| uuid::Uuid::try_parse(dose).ok()).expect("a dose");
+    let theirs = client.query_one("SELECT person_id FROM dose WHERE dose_id = $1", &[&dose]).await.expect("recorded");
+    assert_eq!(theirs.get::<_, uuid::Uuid>(0), person);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub struct Case {
 /// Registers somebody who is enrolled, under the account of facility 79001's number.
 pub async fn add_registration(sql: &Client, person: Uuid, place: (&str, &str), rank: i64, status: &str) {
     let at = jiff::Timestamp::from_second(NOW.0).expect("an instant");
-    let member = "INSERT INTO account_member (account_id, person_id) VALUES ($1, $2)";
+    let member = "INSERT INTO account_member (account_id, person_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     sql.execute(member, &[&ACCOUNT, &person]).await.expect("a member");
     let registration =
         "INSERT INTO registration (person_id, account_id, district_code, priority, address, occupation, declaration,
