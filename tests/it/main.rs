@@ -33,3 +33,4 @@ mod store;
 mod synth;
 mod texts;
 mod vectors;
+mod walk;
