@@ -50,7 +50,7 @@ async fn from_a_registration_to_a_green_card() {
     assert_eq!(mine[0]["certificates"][0]["uvci"], first["uvci"], "{mine}");
     let picture = format!("/v1/certificates/{}.svg", first["uvci"].as_str().expect("a UVCI"));
     assert_eq!(app.send("GET", &picture, &citizen, &null).await.status, 200);
-    assert_eq!(app.reason(first["text"].as_str().expect("a text")).await, "accepted");
+    assert_eq!(app.verify(first["text"].as_str().expect("a text")).await["card"], "yellow");
 
     // Four weeks later the second.
     app.clock.set(UnixSeconds(NOW.0 + 28 * 86_400));
