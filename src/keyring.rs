@@ -27,7 +27,7 @@ pub use anchor::{ANCHOR, add_anchor, anchor, anchor_spki_der, public_key_of_pem,
 
 use crate::certificate::{Profile, UnixSeconds};
 use crate::issue;
-use crate::keys::{Algorithm, IssuerKey, KeyError};
+use crate::keys::{Algorithm, IssuerKey, KeyError, Kid};
 use crate::trust::{Publisher, TrustList};
 
 /// Why the secret keys cannot be used. Each sentence says what to do.
@@ -114,8 +114,8 @@ pub struct Keyring {
     passphrase: Zeroizing<String>,
     /// Swapped whole by [`Keyring::reread`].
     signers: ArcSwap<Signers>,
-    /// DER SubjectPublicKeyInfo of the keys that the signed list names, once there is one: see [`Keyring::verifiers_know`].
-    known: ArcSwapOption<Vec<Vec<u8>>>,
+    /// The keys that the signed list names, once there is one: see [`Keyring::verifiers_know`].
+    known: ArcSwapOption<Vec<(Kid, Vec<u8>)>>,
     anchor: Option<IssuerKey>,
     anchor_spki_der: Option<Vec<u8>>,
     token_pkcs8: Zeroizing<Vec<u8>>,
@@ -214,9 +214,9 @@ impl Keyring {
         self.anchor_spki_der.as_deref()
     }
 
-    /// Says which keys verifiers know: those that the signed list names, by their DER SubjectPublicKeyInfo.
-    pub fn verifiers_know(&self, spki_ders: Vec<Vec<u8>>) {
-        self.known.store(Some(Arc::new(spki_ders)));
+    /// Says which keys verifiers know: those that the signed list names, by their kid and DER SubjectPublicKeyInfo.
+    pub fn verifiers_know(&self, keys: Vec<(Kid, Vec<u8>)>) {
+        self.known.store(Some(Arc::new(keys)));
     }
 
     /// The key that signs `profile` at `now`: of those that the trust list lets sign, the one that began last.
@@ -240,8 +240,9 @@ impl Keyring {
         let signers = self.signers.load();
         let mine = signers.issuers.iter().map(|(_, key)| key).filter(|key| key.algorithm() == algorithm);
         let known = self.known.load();
-        let is_known =
-            |key: &IssuerKey| known.as_ref().is_none_or(|known| known.iter().any(|der| der == key.spki_der()));
+        let is_known = |key: &IssuerKey| {
+            known.as_ref().is_none_or(|known| known.iter().any(|(kid, der)| *kid == key.kid() && der == key.spki_der()))
+        };
         let latest = mine.filter_map(|key| Some((began(key)?, key)));
         let latest = latest.max_by_key(|(from, key)| (is_known(key), *from, key.kid()));
         latest.map(|(_, key)| key.clone()).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))

@@ -10,7 +10,7 @@ use super::{App, StartError};
 use crate::certificate::UnixSeconds;
 use crate::config::Config;
 use crate::keyring::KeyringError;
-use crate::keys::IssuerKey;
+use crate::keys::{IssuerKey, Kid};
 use crate::signed::{self, Kind, Stamp};
 use crate::store::Store;
 use crate::trust::{DocumentError, Publisher, TrustList, TrustListDocument};
@@ -22,8 +22,8 @@ pub struct SignedList {
     bytes: Bytes,
     json: Bytes,
     publishers: Vec<Publisher>,
-    /// DER SubjectPublicKeyInfo.
-    own_keys: Vec<Vec<u8>>,
+    /// Kid and DER SubjectPublicKeyInfo.
+    own_keys: Vec<(Kid, Vec<u8>)>,
 }
 
 /// A stored list that was refused, and when: it is not read again at every refresh.

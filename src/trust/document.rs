@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Publisher, TrustList, TrustedKey, Usages};
 use crate::certificate::UnixSeconds;
 use crate::ed25519;
-use crate::keys::{IssuerKey, KeyError, PublicKey};
+use crate::keys::{IssuerKey, KeyError, Kid, PublicKey};
 use crate::signed::{self, Kind, Opened, Refusal, Stamp};
 
 /// The public keys that certificates are accepted under.
@@ -210,10 +210,13 @@ impl TrustListDocument {
         self.publishers.iter().map(publisher).collect()
     }
 
-    /// DER SubjectPublicKeyInfo of this registry's own keys. Errors: [`DocumentError::Malformed`].
-    pub fn own_keys(&self) -> Result<Vec<Vec<u8>>, DocumentError> {
-        let own = self.keys.iter().filter(|key| key.own);
-        own.map(|key| BASE64_STANDARD.decode(&key.public_key).map_err(|_| DocumentError::Malformed)).collect()
+    /// This registry's own keys, each by its kid and DER SubjectPublicKeyInfo. Errors: [`DocumentError::Malformed`].
+    pub fn own_keys(&self) -> Result<Vec<(Kid, Vec<u8>)>, DocumentError> {
+        let own = self.keys.iter().filter(|key| key.own).map(|key| {
+            let spki_der = BASE64_STANDARD.decode(&key.public_key).map_err(|_| DocumentError::Malformed)?;
+            Ok((key.kid.parse().map_err(|_| DocumentError::Malformed)?, spki_der))
+        });
+        own.collect()
     }
 
     /// The trust list that this is. `ed25519`: through which its Ed25519 keys verify.
