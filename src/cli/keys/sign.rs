@@ -10,7 +10,7 @@ use crate::app::{by_command_line, sign_list, stamp, trust_list};
 use crate::certificate::UnixSeconds;
 use crate::cli::{Answer, Context, Failure};
 use crate::keyring;
-use crate::signed::{self, Kind};
+use crate::signed::{self, Kind, Stamp};
 use crate::store::Store;
 use crate::trust::{DocumentError, TrustListDocument};
 
@@ -38,16 +38,16 @@ impl Sign {
             Sign { file: Some(file), out: Some(out), .. } => elsewhere(context, &file, &out),
             Sign { export: Some(file), .. } => export(context, &file).await,
             Sign { import: Some(file), .. } => import(context, &file).await,
-            _ => here(context, &context.existing_store().await?).await,
+            _ => here(context).await,
         }
     }
 }
 
-/// Signs the list if the anchor is here, else says what is to be done.
+/// Signs the list if the anchor is here, else says what is to be done. Only people hear of it: the change was the answer.
 pub(super) async fn after_a_change(context: &Context, store: &Store) -> Result<(), Failure> {
     if context.config.keys_dir().join(keyring::ANCHOR).exists() {
-        match here(context, store).await {
-            Ok(_) => return Ok(()),
+        match sign_here(context, store).await {
+            Ok(stamp) => return context.tell(signed_until(stamp)),
             // The change is made; that it is not signed yet is no failure of it.
             Err(failure) => context.warn(&failure),
         }
@@ -55,16 +55,22 @@ pub(super) async fn after_a_change(context: &Context, store: &Store) -> Result<(
     context.tell("the list is to be signed by the anchor: `thexanh keys sign`, or --export and --import")
 }
 
-async fn here(context: &Context, store: &Store) -> Result<Answer, Failure> {
+async fn sign_here(context: &Context, store: &Store) -> Result<Stamp, Failure> {
     let anchor = keyring::anchor(&context.config.keys_dir(), &context.passphrase()?)?;
     let trust = trust_list(store, &context.config.ed25519_engine()).await?;
     let stamp = stamp(trust.version(), &context.config, context.clock.now());
     sign_list(store, &trust, &anchor, stamp, "at the command line").await?;
-    context.say(
-        format_args!("version {} is signed, and may be relied on until {}", stamp.version, instant(stamp.next_update)),
-        &json!({"signed": stamp.version, "next_update": stamp.next_update.0}),
-    )?;
+    Ok(stamp)
+}
+
+async fn here(context: &Context) -> Result<Answer, Failure> {
+    let stamp = sign_here(context, &context.existing_store().await?).await?;
+    context.say(signed_until(stamp), &json!({"signed": stamp.version, "next_update": stamp.next_update.0}))?;
     Ok(Answer::Yes)
+}
+
+fn signed_until(stamp: Stamp) -> String {
+    format!("version {} is signed, and may be relied on until {}", stamp.version, instant(stamp.next_update))
 }
 
 async fn export(context: &Context, path: &Path) -> Result<Answer, Failure> {
@@ -138,9 +144,7 @@ async fn import(context: &Context, path: &Path) -> Result<Answer, Failure> {
     let by = by_command_line("trust.import", format!("version {}", stamp.version), now);
     let stored = store.put_signed(Kind::TrustList, stamp, &bytes, &by).await?;
     let text = match stored {
-        true => {
-            format!("version {} is signed, and may be relied on until {}", stamp.version, instant(stamp.next_update))
-        }
+        true => signed_until(stamp),
         false => "this version was signed later than that already".to_owned(),
     };
     context.say(text, &json!({"signed": stamp.version, "stored": stored, "next_update": stamp.next_update.0}))?;
