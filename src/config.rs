@@ -113,6 +113,8 @@ section! {
         pub dir: Option<PathBuf> = None,
         /// A file whose first line is the passphrase under which the secret keys are encrypted. Unset: asked for on the terminal.
         pub passphrase_file: Option<PathBuf> = None,
+        /// Days after which verifiers call the trust list stale that the anchor signed. An anchor that is kept here signs it anew when half of them are over; one that is kept off line must be asked to in time.
+        pub trust_list_days: i64 = 30,
     }
 }
 
@@ -409,6 +411,9 @@ impl Config {
         }
         if !(1..=24 * 365).contains(&self.corrections.hours) {
             return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));
+        }
+        if !(1..=3650).contains(&self.keys.trust_list_days) {
+            return Err(ConfigError::Inconsistent("keys.trust_list_days must be at least 1 and at most ten years'"));
         }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));
