@@ -28,6 +28,7 @@ mod http_verify;
 mod imports;
 mod interop;
 mod layering;
+mod offline;
 mod qr;
 mod store;
 mod synth;
