@@ -371,6 +371,7 @@ impl App {
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
+        metrics::gauge!("thexanh_revocations_index_version").set(self.editions.newest().index().version as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
     }

@@ -38,7 +38,8 @@ impl Engine {
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
         let add = |uvci: &Uvci| Change::Add(revocation::entry(&uvci.to_string()));
         let before = self.revoked();
-        // Those without a version first: one that gets its version in between is met again among the others.
+        // Those without a version first: one that gets its version in between is met again among the others. Read last, it
+        // would be missed by both, and taken off by `settle`.
         let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(add).collect();
         self.put_ahead(&unnumbered);
         loop {
