@@ -29,6 +29,7 @@ mod imports;
 mod interop;
 mod keys;
 mod layering;
+mod offline;
 mod qr;
 mod store;
 mod synth;
