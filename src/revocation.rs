@@ -1,5 +1,7 @@
 //! Which certificates are no longer accepted: an immutable snapshot that answers `contains`. Uses nothing of ours.
 
+pub mod foreign;
+
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -13,9 +15,23 @@ pub type Entry = [u8; 16];
 ///
 /// `uvci`: upper case, without its check character, as [`crate::certificate::Certificate::uvci`] holds it.
 pub fn entry(uvci: &str) -> Entry {
+    cut(uvci.as_bytes())
+}
+
+/// SHA-256 of `bytes`, cut to an entry.
+fn cut(bytes: &[u8]) -> Entry {
     let mut entry = [0; 16];
-    entry.iter_mut().zip(digest(&SHA256, uvci.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    entry.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     entry
+}
+
+/// What happens to the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The entry is revoked from now on.
+    Add(Entry),
+    /// It no longer is: its revocation was undone, or another country's batch expired.
+    Remove(Entry),
 }
 
 /// An immutable set of revoked certificates, with the version of the registry's list that it holds.
@@ -31,11 +47,16 @@ impl RevocationSet {
         RevocationSet { version, entries: entries.into_iter().collect() }
     }
 
-    /// This set with `more`, at `version`.
-    pub fn extended(&self, version: u64, more: impl IntoIterator<Item = Entry>) -> Self {
+    /// This set after `changes`, one after the other, at `version`.
+    pub fn changed(&self, version: u64, changes: &[Change]) -> Self {
         let mut next = self.clone();
         next.version = version;
-        next.entries.extend(more);
+        for change in changes {
+            match change {
+                Change::Add(entry) => next.entries.insert(*entry),
+                Change::Remove(entry) => next.entries.remove(entry),
+            };
+        }
         next
     }
 
@@ -90,7 +111,11 @@ mod tests {
         let set = RevocationSet::new(7, even.iter().map(|(_, entry)| *entry));
         assert_eq!((set.version(), set.len()), (7, 500));
         assert!(even.iter().all(|(_, entry)| set.contains(entry)) && !odd.iter().any(|(_, entry)| set.contains(entry)));
-        let more = set.extended(8, odd.iter().map(|(_, entry)| *entry));
+        let changes: Vec<Change> = odd.iter().map(|(_, entry)| Change::Add(*entry)).collect();
+        let more = set.changed(8, &changes);
         assert_eq!((more.version(), more.len(), set.len()), (8, 1000, 500));
+        let (first, second) = (odd[0].1, odd[1].1);
+        let less = more.changed(9, &[Change::Remove(first), Change::Remove(second), Change::Add(second)]);
+        assert!(!less.contains(&first) && less.contains(&second) && less.len() == 999, "the last change counts");
     }
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519;
 use crate::policy::Rules;
-use crate::revocation::{Entry, RevocationSet};
+use crate::revocation::{Change, RevocationSet};
 use crate::trust::TrustList;
 use crate::verify::{self, Rejection, Signed};
 
@@ -187,17 +187,18 @@ impl Engine {
         self.trust.store(Arc::new(list));
     }
 
-    /// Adds revocations at once. `version`: the list's, if it is known; what is in force is never taken back.
-    pub fn add_revocations(&self, version: Option<u64>, entries: &[Entry]) {
-        self.revoked.rcu(|set| {
-            let known = entries.iter().all(|entry| set.contains(entry));
-            let version = version.unwrap_or(set.version()).max(set.version());
-            if known && version == set.version() {
-                Arc::clone(set)
-            } else {
-                Arc::new(set.extended(version, entries.iter().copied()))
-            }
-        });
+    /// Puts changes in force at once, ahead of the list's version.
+    pub fn put_ahead(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.revoked.rcu(|set| Arc::new(set.changed(set.version(), changes)));
+        }
+    }
+
+    /// Takes over events with their versions, in their order.
+    pub fn take_events(&self, events: &[(u64, Change)]) {
+        let Some((version, _)) = events.last() else { return };
+        let changes: Vec<Change> = events.iter().map(|(_, change)| *change).collect();
+        self.revoked.rcu(|set| Arc::new(set.changed(*version.max(&set.version()), &changes)));
     }
 
     /// How many proofs are kept, for the metrics.
@@ -312,13 +313,18 @@ mod tests {
     }
 
     #[test]
-    fn revocations_are_added_and_never_taken_back() {
+    fn revocations_come_and_go_and_their_version_only_rises() {
         let engine = Engine::new(Clock::fixed(NOW), 1, ed25519::Engine::new(Path::Portable));
-        engine.add_revocations(None, &[[1; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (0, 1));
-        engine.add_revocations(Some(3), &[[1; 16], [2; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 2));
-        engine.add_revocations(Some(2), &[[3; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 3), "a version never goes back");
+        let stands = || (engine.revoked().version(), engine.revoked().len());
+        let [one, two] = [[1; 16], [2; 16]];
+        engine.put_ahead(&[Change::Add(one)]);
+        assert_eq!(stands(), (0, 1));
+        engine.take_events(&[(1, Change::Add(one)), (2, Change::Add(two))]);
+        assert_eq!(stands(), (2, 2));
+        engine.take_events(&[(1, Change::Add(one))]);
+        assert_eq!(stands(), (2, 2), "a version never goes back");
+        engine.put_ahead(&[Change::Remove(one), Change::Remove(two), Change::Add(two)]);
+        assert_eq!(stands(), (2, 1));
+        assert!(!engine.revoked().contains(&one) && engine.revoked().contains(&two), "the last change counts");
     }
 }

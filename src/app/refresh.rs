@@ -8,14 +8,12 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
-use crate::certificate::Uvci;
-use crate::revocation;
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
 
 /// Revocations read at a time: a node that starts reads all of them.
 const PAGE: i64 = 10_000;
-/// Corrections past their deadline are looked for once in so many refreshes, so many at a time.
+/// What falls due with time is looked for once in so many refreshes; corrections past their deadline so many at a time.
 const DEADLINES_EVERY: u32 = 25;
 const DEADLINES_PAGE: i64 = 500;
 /// How often histograms are folded, so that they stay small.
@@ -24,8 +22,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 impl Engine {
     /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
     ///
-    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation is in
-    /// force here whether or not it has one yet: the version says what a poller has seen, not what is true.
+    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation, and its
+    /// undoing, is in force here whether or not it has one yet: the version says what a poller has seen, not what is true.
     pub async fn refresh(&self, store: &Store, node: Uuid) -> Result<(), StartError> {
         store.sequence_revocations(node).await?;
         self.take_revocations(store).await?;
@@ -36,19 +34,17 @@ impl Engine {
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
-        let entry = |uvci: &Uvci| revocation::entry(&uvci.to_string());
-        // Those without a version first: one that gets its version in between is met again among the others.
-        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(entry).collect();
-        self.add_revocations(None, &unnumbered);
         loop {
-            let page = store.revocations_after(self.revoked().version(), PAGE).await?;
-            let Some((version, _)) = page.last() else { return Ok(()) };
-            let entries: Vec<_> = page.iter().map(|(_, uvci)| entry(uvci)).collect();
-            self.add_revocations(Some(*version), &entries);
-            if page.len() < PAGE as usize {
-                return Ok(());
+            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
+            self.take_events(&events);
+            if events.len() < PAGE as usize {
+                break;
             }
         }
+        // Those without a version last, for they are later than all that have one. One that gets its version in between is
+        // missed here, and met among the others the next time.
+        self.put_ahead(&store.unnumbered_revocations(PAGE).await?);
+        Ok(())
     }
 
     /// Takes the trust list over as it is in `store`.
@@ -72,6 +68,11 @@ impl App {
         self.engine.refresh(&self.store, self.node).await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
+    }
+
+    /// Takes other countries' revocations back whose batches expired. Returns how many batches.
+    pub async fn expire_revocations(&self) -> Result<usize, StoreError> {
+        self.store.expire_foreign_revocations(self.clock.now()).await
     }
 
     /// Makes tickets of the response centre out of corrections that nobody answered in time. Returns how many.
@@ -102,18 +103,22 @@ impl App {
                 }
             }
             round = round.wrapping_add(1);
-            if round.is_multiple_of(DEADLINES_EVERY)
-                && let Err(error) = self.escalate().await
-            {
-                tracing::warn!(
-                    code = error.code(),
-                    "cannot look for corrections past their deadline; tried again soon"
-                );
+            if round.is_multiple_of(DEADLINES_EVERY) {
+                self.meet_deadlines().await;
             }
             if upkept.elapsed() >= UPKEEP {
                 upkept = Instant::now();
                 crate::telemetry::metrics().run_upkeep();
             }
+        }
+    }
+    /// Does what falls due with time. What cannot be done is tried again at the next round.
+    async fn meet_deadlines(&self) {
+        if let Err(error) = self.escalate().await {
+            tracing::warn!(code = error.code(), "cannot look for corrections past their deadline; tried again soon");
+        }
+        if let Err(error) = self.expire_revocations().await {
+            tracing::warn!(code = error.code(), "cannot look for expired revocation batches; tried again soon");
         }
     }
 }

@@ -165,6 +165,7 @@ pub const ROUTES: &[Route] = &[
     roles("GET",  "/v1/imports/{id}",                      [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/imports/{id}/rejects.csv",          [No,    Own,     Own,     All,     No,      No]),
     roles("POST", "/v1/revocations",                       [No,    No,      No,      All,     No,      No]),
+    roles("POST", "/v1/revocations/{id}/undo",             [No,    No,      No,      All,     No,      No]),
     roles("GET",  "/v1/stats",                             [No,    No,      Own,     All,     All,     No]),
     roles("GET",  "/v1/appointments/sessions",             [Own,   Own,     Own,     All,     No,      No]),
     roles("POST", "/v1/appointments/sessions",             [No,    Own,     Own,     No,      No,      No]),

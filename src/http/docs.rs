@@ -53,6 +53,7 @@ use super::published::Published;
         super::imports::get_import,
         super::imports::get_rejects,
         super::revocations::post_revocation,
+        super::revocations::post_undo,
         super::reference::get_provinces,
         super::reference::get_facilities,
         super::reference::get_products,

@@ -29,6 +29,7 @@ pub mod reference;
 mod refusals;
 mod registration_lists;
 pub mod registrations;
+mod revocation_lists;
 pub mod revocations;
 mod server;
 pub mod sessions;
@@ -145,6 +146,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/imports/{id}") => get().to(imports::get_import),
         ("GET", "/v1/imports/{id}/rejects.csv") => get().to(imports::get_rejects),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
+        ("POST", "/v1/revocations/{id}/undo") => web::post().to(revocations::post_undo),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
         ("GET", "/v1/reference/products") => get().to(reference::get_products),
