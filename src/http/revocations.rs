@@ -151,10 +151,10 @@ fn why(text: String) -> Result<String, Problem> {
     request_body = UndoRequest,
     responses(
         (status = 200, description = "Undone", body = UndoneRevocations),
+        WriteRefusals,
         (status = 403, description = "`role_not_allowed`, `second_person_needed`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_certificate`, `unknown_revocation`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`not_revoked`, `put_right`, `too_late`, `no_longer_true`", body = ProblemDocument, content_type = "application/problem+json"),
-        WriteRefusals,
     )
 )]
 pub async fn post_undo(

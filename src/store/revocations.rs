@@ -73,6 +73,9 @@ impl Store {
     ) -> Result<Vec<Revoked>, StoreError> {
         let uvcis: Vec<Uvci> = rows.iter().map(|(uvci, _)| *uvci).collect();
         let holders = self.holders_of(&uvcis).await?;
+        if holders.is_empty() {
+            return Ok(vec![Revoked::Unknown; rows.len()]);
+        }
         self.transact(&Revoke { batch, rows, holders: &holders, at, opens: None }).await
     }
 

@@ -9,7 +9,7 @@ use thexanh::certificate::{UnixSeconds, Uvci};
 use thexanh::http::access::Role;
 
 use crate::app::{NOW, TestApp, dose, dose_of};
-use crate::client::Answer;
+use crate::client::{Answer, Connection};
 
 const NOBODYS: &str = "URN:UVCI:01:VN:00000000000000000000000000000000";
 
@@ -89,8 +89,8 @@ async fn a_list_revokes_its_good_rows_and_says_of_each_row_what_came_of_it() {
     let app = TestApp::start().await;
     let given = app.certificates(3).await;
     let [one, two, three] = [0, 1, 2].map(|n: usize| given[n].0.to_string());
-    let rows = [
-        (one.as_str(), "issued by mistake"),
+    let rows: [(&str, &str); 8] = [
+        (&one, "issued by mistake"),
         ("junk", "x"),
         (NOBODYS, "x"),
         ("=cmd|' /C calc'!A0", "x"),
@@ -184,7 +184,14 @@ async fn a_list_is_refused_whole_if_its_columns_are_not_there_or_it_is_too_long(
         text += &" ".repeat(bytes - text.len());
         text
     };
-    app.send_list("an", "", "*/*", &long((16 << 20) + 1)).await.problem(413, "body_too_large");
+    // What is too long is refused by what it says of itself, before it is sent.
+    let mut connection = Connection::open(app.address()).await;
+    let (token, length) = (app.bearer(Role::Ministry), (16 << 20) + 1);
+    let head = format!(
+        "POST /v1/revocations HTTP/1.1\r\nhost: test\r\ncontent-type: text/csv\r\nauthorization: {token}\r\ncontent-length: {length}\r\n\r\n"
+    );
+    connection.send(head.as_bytes()).await;
+    connection.answer("POST").await.problem(413, "body_too_large");
     let (answers, last) = app.revoke_list("an", "", &long(10 << 20)).await;
     assert!(answers.len() > 100_000 && answers.iter().all(|row| row["status"] == "unknown"));
     assert_eq!(last["counts"]["unknown"], answers.len());
