@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+pub mod editions;
 pub mod engine;
 mod held;
 pub mod imports;
@@ -124,6 +125,7 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    editions: editions::Editions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
@@ -174,6 +176,7 @@ impl App {
             store,
             node: Uuid::new_v4(),
             engine,
+            editions: editions::Editions::default(),
             imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
@@ -182,8 +185,10 @@ impl App {
             tasks: Mutex::default(),
         });
         app.refresh().await?;
+        app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;

@@ -190,15 +190,23 @@ impl Engine {
     /// Puts changes in force at once, ahead of the list's version.
     pub fn put_ahead(&self, changes: &[Change]) {
         if !changes.is_empty() {
-            self.revoked.rcu(|set| Arc::new(set.changed(set.version(), changes)));
+            self.revoked.rcu(|set| set.with_ahead(changes));
         }
     }
 
-    /// Takes over events with their versions, in their order.
+    /// Takes over events with their versions, in their order; those that are known are passed over.
     pub fn take_events(&self, events: &[(u64, Change)]) {
-        let Some((version, _)) = events.last() else { return };
-        let changes: Vec<Change> = events.iter().map(|(_, change)| *change).collect();
-        self.revoked.rcu(|set| Arc::new(set.changed(*version.max(&set.version()), &changes)));
+        if !events.is_empty() {
+            self.revoked.rcu(|set| set.after(events));
+        }
+    }
+
+    /// Drops what is ahead of the list by mistake, after a whole look at it that began with `before`: see
+    /// [`RevocationSet::settled`].
+    pub fn settle(&self, before: &RevocationSet, unnumbered: &[Change]) {
+        if before.is_ahead() {
+            self.revoked.rcu(|set| set.settled(before, unnumbered));
+        }
     }
 
     /// How many proofs are kept, for the metrics.
@@ -313,18 +321,18 @@ mod tests {
     }
 
     #[test]
-    fn revocations_come_and_go_and_their_version_only_rises() {
+    fn what_is_ahead_is_in_force_and_the_version_never_goes_back() {
         let engine = Engine::new(Clock::fixed(NOW), 1, ed25519::Engine::new(Path::Portable));
-        let stands = || (engine.revoked().version(), engine.revoked().len());
-        let [one, two] = [[1; 16], [2; 16]];
-        engine.put_ahead(&[Change::Add(one)]);
-        assert_eq!(stands(), (0, 1));
-        engine.take_events(&[(1, Change::Add(one)), (2, Change::Add(two))]);
-        assert_eq!(stands(), (2, 2));
-        engine.take_events(&[(1, Change::Add(one))]);
-        assert_eq!(stands(), (2, 2), "a version never goes back");
-        engine.put_ahead(&[Change::Remove(one), Change::Remove(two), Change::Add(two)]);
-        assert_eq!(stands(), (2, 1));
-        assert!(!engine.revoked().contains(&one) && engine.revoked().contains(&two), "the last change counts");
+        let state = || (engine.revoked().version(), engine.revoked().len());
+        engine.put_ahead(&[Change::Add([1; 16])]);
+        assert_eq!(state(), (0, 1));
+        engine.take_events(&[(1, Change::Add([1; 16])), (3, Change::Add([2; 16]))]);
+        assert_eq!(state(), (3, 2));
+        engine.take_events(&[(2, Change::Add([3; 16]))]);
+        assert_eq!(state(), (3, 2), "an event of a version that is passed is known");
+        engine.put_ahead(&[Change::Remove([2; 16])]);
+        assert_eq!(state(), (3, 1));
+        engine.settle(&engine.revoked(), &[]);
+        assert_eq!(state(), (3, 2), "the list says otherwise");
     }
 }

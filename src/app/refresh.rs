@@ -34,6 +34,10 @@ impl Engine {
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
+        let before = self.revoked();
+        // Those without a version first: one that gets its version in between is met again among the others.
+        let unnumbered = store.unnumbered_revocations(PAGE).await?;
+        self.put_ahead(&unnumbered);
         loop {
             let events = store.revocation_events(self.revoked().version(), PAGE).await?;
             self.take_events(&events);
@@ -41,9 +45,9 @@ impl Engine {
                 break;
             }
         }
-        // Those without a version last, for they are later than all that have one. One that gets its version in between is
-        // missed here, and met among the others the next time.
-        self.put_ahead(&store.unnumbered_revocations(PAGE).await?);
+        if unnumbered.len() < PAGE as usize {
+            self.settle(&before, &unnumbered);
+        }
         Ok(())
     }
 
@@ -66,6 +70,7 @@ impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
         self.engine.refresh(&self.store, self.node).await?;
+        self.tell_editions();
         self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Published {
 }
 
 /// True if `If-None-Match` names the tag, in either coding, weakly compared (RFC 9110 §13.1.2), or `*`.
-fn has_tag(request: &HttpRequest, tag: &str) -> bool {
+pub(super) fn has_tag(request: &HttpRequest, tag: &str) -> bool {
     let values = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
     tags.any(|theirs| {
