@@ -20,7 +20,7 @@ fn by() -> Audited {
 }
 
 impl TestApp {
-    async fn import(&self, id: &str, batch: &Batch) -> bool {
+    async fn import_batch(&self, id: &str, batch: &Batch) -> bool {
         self.app.store().import_revocations(id, batch, &by()).await.expect("imports")
     }
 
@@ -34,9 +34,9 @@ impl TestApp {
 async fn a_batch_is_in_force_until_it_expires_or_is_deleted_and_no_entry_before_its_last_batch() {
     let app = TestApp::start().await;
     let [one, two, three] = [[1; 16], [2; 16], [3; 16]];
-    assert!(app.import("a", &batch(&[one, two], EXPIRES)).await);
-    assert!(!app.import("a", &batch(&[one, two], EXPIRES)).await, "the same again changes nothing");
-    assert!(app.import("b", &batch(&[two, three], UnixSeconds(EXPIRES.0 + 1000))).await);
+    assert!(app.import_batch("a", &batch(&[one, two], EXPIRES)).await);
+    assert!(!app.import_batch("a", &batch(&[one, two], EXPIRES)).await, "the same again changes nothing");
+    assert!(app.import_batch("b", &batch(&[two, three], UnixSeconds(EXPIRES.0 + 1000))).await);
     assert!(app.holds(&one).await && app.holds(&two).await && app.holds(&three).await);
     // At its last second it is in force, and one later it is not.
     for (offset, gone) in [(-1, 0), (0, 0), (1, 1)] {
@@ -47,7 +47,7 @@ async fn a_batch_is_in_force_until_it_expires_or_is_deleted_and_no_entry_before_
     }
     assert!(app.holds(&two).await && app.holds(&three).await, "the other batch names them");
     // A batch that its country changed takes the place of the one before.
-    assert!(app.import("b", &batch(&[three], UnixSeconds(EXPIRES.0 + 1000))).await);
+    assert!(app.import_batch("b", &batch(&[three], UnixSeconds(EXPIRES.0 + 1000))).await);
     assert!(!app.holds(&two).await && app.holds(&three).await);
     let store = app.app.store();
     assert!(store.delete_foreign_revocations("b", &by()).await.expect("deletes"));
@@ -64,12 +64,12 @@ async fn a_batch_neither_undoes_nor_outlasts_what_the_registry_says_of_its_own()
     let (uvci, text) = app.certificate("R-1").await;
     let entry = revocation::entry(&uvci.to_string());
     // Imported first, revoked by us, then expired: it stays revoked.
-    app.import("a", &batch(&[entry], EXPIRES)).await;
+    app.import_batch("a", &batch(&[entry], EXPIRES)).await;
     revoke(app.app.store(), &uvci, "an", NOW).await.expect("revokes");
     assert!(app.app.store().delete_foreign_revocations("a", &by()).await.expect("deletes"));
     assert!(app.holds(&entry).await);
     // Revoked by us first, imported, undone by us: it is accepted.
-    app.import("b", &batch(&[entry], EXPIRES)).await;
+    app.import_batch("b", &batch(&[entry], EXPIRES)).await;
     let undone =
         app.send("POST", &format!("/v1/revocations/{uvci}/undo"), &app.bearer_named("binh"), &json!({"why": "x"}));
     assert_eq!(undone.await.status, 200);
