@@ -4,7 +4,7 @@
 mod import;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -123,7 +123,7 @@ async fn one(context: &Context, uvci: &str, why: &str, by: &By) -> Result<Answer
     Ok(if word == "unknown" { Answer::No } else { Answer::Yes })
 }
 
-async fn list(context: &Context, path: &PathBuf, dry_run: bool, by: &By) -> Result<Answer, Failure> {
+async fn list(context: &Context, path: &Path, dry_run: bool, by: &By) -> Result<Answer, Failure> {
     let file = File::open(path).map_err(|error| {
         Failure::environment("file_unreadable", format!("cannot read {}: {error}; make it readable", path.display()))
     })?;

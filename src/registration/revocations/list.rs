@@ -48,7 +48,7 @@ impl<R: Read> List<R> {
     }
 
     /// The next row that is not empty; `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<ListRow>> {
+    pub fn next_row(&mut self) -> io::Result<Option<ListRow>> {
         while let Some(row) = sheet::next(&mut self.window, self.delimiter, Some(self.width))? {
             if row.trouble.is_some() {
                 return Ok(Some(ListRow { line: row.line, asked: Err("") }));
@@ -92,7 +92,7 @@ mod tests {
 
     fn rows(text: &[u8]) -> Vec<(u64, Result<(Uvci, String), &'static str>)> {
         let mut list = List::open(text).unwrap_or_else(|error| panic!("opens: {error}"));
-        std::iter::from_fn(|| list.next().expect("reads")).map(|row| (row.line, row.asked)).collect()
+        std::iter::from_fn(|| list.next_row().expect("reads")).map(|row| (row.line, row.asked)).collect()
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl<R: Read> Listed<R> {
     pub async fn next(&mut self) -> Result<Vec<RowAnswer>, ListError> {
         let mut rows = Vec::with_capacity(CHUNK);
         while rows.len() < CHUNK {
-            match self.list.next()? {
+            match self.list.next_row()? {
                 Some(row) => rows.push(row),
                 None => break,
             }
