@@ -169,9 +169,10 @@ mod tests {
     use super::*;
 
     fn json(changes: &[(&str, serde_json::Value)]) -> Vec<u8> {
+        let hash = |byte: u8| serde_json::json!({"hash": BASE64_STANDARD.encode([byte; 16])});
         let mut batch = serde_json::json!({
             "country": "DE", "expires": "2022-08-01T00:00:00+02:00", "kid": "AAECAwQFBgc=", "hashType": "UCI",
-            "entries": [255, 0, 0].map(|byte| serde_json::json!({"hash": BASE64_STANDARD.encode([byte; 16])})),
+            "entries": [hash(255), hash(0), hash(0)],
         });
         for (name, value) in changes {
             batch[name] = value.clone();
