@@ -9,6 +9,7 @@ pub mod imports;
 mod pictures;
 mod proofs;
 mod refresh;
+mod revoking;
 mod signed_list;
 pub mod sms;
 mod spool;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -49,9 +50,8 @@ use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError,
 use crate::registration::doses::{Desk, DoseId};
 use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
-use crate::revocation;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommitSettings, Revoked, Store, StoreError};
+use crate::store::{GroupCommitSettings, Store, StoreError};
 use crate::trust::{DocumentError, TrustList};
 use crate::{policy, render};
 
@@ -114,6 +114,8 @@ pub struct App {
     signed_list: ArcSwapOption<SignedList>,
     /// The one in the database, if it was refused.
     refused_list: ArcSwapOption<signed_list::Refused>,
+    /// Lists of revocations that may be in work at once.
+    lists: Arc<Semaphore>,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
@@ -153,6 +155,7 @@ impl App {
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
             store,
@@ -194,20 +197,6 @@ impl App {
         }
     }
 
-    /// Revokes one certificate, for good and at once: it is rejected here when this returns.
-    pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str) -> Result<Revoked, StoreError> {
-        let revoked = self.store.revoke(uvci, by, why, self.clock.now()).await?;
-        match revoked {
-            Revoked::Unknown => {}
-            // The poller brings the version; the certificate does not wait for it.
-            Revoked::New | Revoked::Already(_) => {
-                self.engine.put_ahead(&[revocation::Change::Add(revocation::entry(&uvci.to_string()))]);
-                self.held_lists.forget_all();
-            }
-        }
-        Ok(revoked)
-    }
-
     /// Changes a dose, or notes the change for a second person. What is revoked by it is rejected here when this returns.
     pub async fn amend(&self, id: DoseId, change: &Change, by: &str, why: &str) -> Result<Changed, AmendError> {
         let outcome = self.desk.amend(id, change, by, why, self.clock.now()).await?;
@@ -238,13 +227,6 @@ impl App {
             self.fell(&amended.revoked);
         }
         outcome
-    }
-
-    /// Rejects these certificates here from now on: they are revoked in the database.
-    pub fn fell(&self, revoked: &[Uvci]) {
-        let add = |uvci: &Uvci| revocation::Change::Add(revocation::entry(&uvci.to_string()));
-        self.engine.put_ahead(&revoked.iter().map(add).collect::<Vec<_>>());
-        revoked.iter().for_each(|uvci| self.pictures.forget(*uvci));
     }
 
     /// A picture of a certificate that is not revoked.

@@ -11,6 +11,7 @@
 //! - a national form is accepted under a foreign key: `compact_certificates_need_a_national_key`
 //! - a small text inflates to a large one: `zlib::tests::inflates_to_the_limit_and_not_one_byte_over`
 //! - a cached yes outlives expiry or revocation: `a_proof_does_not_outlive_its_certificate`
+//! - a revoked ECDSA signature is made into another good one: `a_signature_made_anew_from_a_revoked_one_is_revoked`
 //! - a rejected certificate's facts are shown: a [`Rejection`] holds none
 
 use std::borrow::Cow;
@@ -129,6 +130,8 @@ pub struct Standing {
     expires_at: Option<UnixSeconds>,
     statement: Statement,
     revocation_entry: revocation::Entry,
+    /// By what else other countries name it; `None` for what an own key signed, which is asked for by one entry alone.
+    foreign_entries: Option<Box<[revocation::Entry; 3]>>,
 }
 
 /// Proof that a certificate is accepted at the instant that was asked for. Made by [`Signed::accept`] alone.
@@ -151,7 +154,7 @@ pub fn with_signature<T>(text: &str, trust: &TrustList, then: impl FnOnce(Result
     let given = codec::with_cose(text, |profile, bytes| {
         let signed = read(profile, bytes, trust).and_then(|(sign1, certificate, candidates)| {
             let key = signing_key(&sign1, candidates, trust).ok_or(Rejection::BadSignature)?;
-            Ok(Signed::new(certificate, key))
+            Ok(Signed::new(certificate, key, sign1.signature))
         });
         Ok::<_, Rejection>(give(signed))
     });
@@ -171,20 +174,21 @@ pub fn check_signatures(texts: &[&str], trust: &TrustList, mut each: impl FnMut(
             .map(|cose| {
                 let (profile, place) = cose?;
                 let (sign1, certificate, mut candidates) = read(profile, bytes.get(place).unwrap_or_default(), trust)?;
+                let signature = sign1.signature;
                 let first = candidates.next().ok_or(Rejection::UnknownKey)?;
                 if let (Some(ed25519), None) = (first.key.ed25519(), candidates.clone().next()) {
                     batch.push(ed25519, sign1.signature, |tbs| sign1.write_tbs(tbs));
-                    return Ok(Claimed { certificate, key: first, place: Some(batch.len() - 1) });
+                    return Ok(Claimed { certificate, key: first, signature, place: Some(batch.len() - 1) });
                 }
                 let key = signing_key(&sign1, std::iter::once(first).chain(candidates), trust);
-                Ok(Claimed { certificate, key: key.ok_or(Rejection::BadSignature)?, place: None })
+                Ok(Claimed { certificate, key: key.ok_or(Rejection::BadSignature)?, signature, place: None })
             })
             .collect();
         let good = batch.verify();
         for claimed in claims {
             each(claimed.and_then(|claimed| match claimed.place {
                 Some(place) if good >> place & 1 == 0 => Err(Rejection::BadSignature),
-                _ => Ok(Signed::new(claimed.certificate, claimed.key)),
+                _ => Ok(Signed::new(claimed.certificate, claimed.key, claimed.signature)),
             }));
         }
     }
@@ -194,6 +198,7 @@ pub fn check_signatures(texts: &[&str], trust: &TrustList, mut each: impl FnMut(
 struct Claimed<'a> {
     certificate: Certificate<'a>,
     key: &'a Arc<TrustedKey>,
+    signature: &'a [u8],
     /// Where in the batch its signature is; `None` if it was checked already.
     place: Option<usize>,
 }
@@ -236,7 +241,7 @@ fn signing_key<'k>(
 }
 
 impl<'a> Signed<'a> {
-    fn new(certificate: Certificate<'a>, key: &Arc<TrustedKey>) -> Signed<'a> {
+    fn new(certificate: Certificate<'a>, key: &Arc<TrustedKey>, signature: &[u8]) -> Signed<'a> {
         // Only a country can contradict a country: some issuers sign with their ministry's name.
         let is_country = |iss: &&Cow<'_, str>| iss.len() == 2 && iss.bytes().all(|byte| byte.is_ascii_alphabetic());
         let country = certificate.issuer.as_ref().filter(is_country);
@@ -248,6 +253,7 @@ impl<'a> Signed<'a> {
             expires_at: certificate.expires_at,
             statement: certificate.statement.clone(),
             revocation_entry: revocation::entry(&certificate.uvci),
+            foreign_entries: (!key.own).then(|| Box::new(foreign_entries(&certificate, key, signature))),
         };
         Signed { certificate, standing }
     }
@@ -271,6 +277,12 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// The entries by which other countries' batches name a certificate that `key` signed.
+fn foreign_entries(certificate: &Certificate<'_>, key: &TrustedKey, signature: &[u8]) -> [revocation::Entry; 3] {
+    let country = certificate.issuer.as_deref().unwrap_or(&key.country);
+    revocation::foreign::entries(certificate.uvci.as_written(), country, key.key.algorithm(), signature)
+}
+
 impl Standing {
     /// Fails unless the certificate is accepted at `now`.
     ///
@@ -287,7 +299,8 @@ impl Standing {
         if self.expires_at.is_some_and(|exp| now > exp) {
             return Err(Rejection::Expired);
         }
-        if revoked.contains(&self.revocation_entry) {
+        let named = |entries: &[revocation::Entry; 3]| entries.iter().any(|entry| revoked.contains(entry));
+        if revoked.contains(&self.revocation_entry) || self.foreign_entries.as_deref().is_some_and(named) {
             return Err(Rejection::Revoked);
         }
         rules.check(&self.statement, now).map_err(|rule| Rejection::NotAcceptable { rule })

@@ -8,15 +8,13 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
-use crate::certificate::Uvci;
 use crate::ed25519;
-use crate::revocation::{self, Change};
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
 
 /// Revocations read at a time: a node that starts reads all of them.
 const PAGE: i64 = 10_000;
-/// Corrections past their deadline are looked for once in so many refreshes, so many at a time.
+/// What falls due with time is looked for once in so many refreshes; corrections past their deadline so many at a time.
 const DEADLINES_EVERY: u32 = 25;
 const DEADLINES_PAGE: i64 = 500;
 /// How often histograms are folded, so that they stay small.
@@ -25,8 +23,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 impl Engine {
     /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
     ///
-    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation is in
-    /// force here whether or not it has one yet: the version says what a poller has seen, not what is true.
+    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation, and its
+    /// undoing, is in force here whether or not it has one yet: the version says what a poller has seen, not what is true.
     pub async fn refresh(&self, store: &Store, node: Uuid) -> Result<(), StartError> {
         store.sequence_revocations(node).await?;
         self.take_revocations(store).await?;
@@ -37,15 +35,13 @@ impl Engine {
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
-        let add = |uvci: &Uvci| Change::Add(revocation::entry(&uvci.to_string()));
         let before = self.revoked();
         // Those without a version first: one that gets its version in between is met again among the others. Read last, it
         // would be missed by both, and taken off by `settle`.
-        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(add).collect();
+        let unnumbered = store.unnumbered_revocations(PAGE).await?;
         self.put_ahead(&unnumbered);
         loop {
-            let page = store.revocations_after(self.revoked().version(), PAGE).await?;
-            let events: Vec<_> = page.iter().map(|(version, uvci)| (*version, add(uvci))).collect();
+            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
             self.take_events(&events);
             if events.len() < PAGE as usize {
                 break;
@@ -104,6 +100,11 @@ impl App {
         }
     }
 
+    /// Takes other countries' revocations back whose batches expired. Returns how many batches.
+    pub async fn expire_revocations(&self) -> Result<usize, StoreError> {
+        self.store.expire_foreign_revocations(self.clock.now()).await
+    }
+
     /// Makes tickets of the response centre out of corrections that nobody answered in time. Returns how many.
     pub async fn escalate(&self) -> Result<usize, StoreError> {
         self.store.escalate_corrections(self.node, self.clock.now(), DEADLINES_PAGE).await
@@ -132,18 +133,22 @@ impl App {
                 }
             }
             round = round.wrapping_add(1);
-            if round.is_multiple_of(DEADLINES_EVERY)
-                && let Err(error) = self.escalate().await
-            {
-                tracing::warn!(
-                    code = error.code(),
-                    "cannot look for corrections past their deadline; tried again soon"
-                );
+            if round.is_multiple_of(DEADLINES_EVERY) {
+                self.meet_deadlines().await;
             }
             if upkept.elapsed() >= UPKEEP {
                 upkept = Instant::now();
                 crate::telemetry::metrics().run_upkeep();
             }
+        }
+    }
+    /// Does what falls due with time. What cannot be done is tried again at the next round.
+    async fn meet_deadlines(&self) {
+        if let Err(error) = self.escalate().await {
+            tracing::warn!(code = error.code(), "cannot look for corrections past their deadline; tried again soon");
+        }
+        if let Err(error) = self.expire_revocations().await {
+            tracing::warn!(code = error.code(), "cannot look for expired revocation batches; tried again soon");
         }
     }
 }

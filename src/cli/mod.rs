@@ -59,7 +59,7 @@ enum Command {
     Keys(keys::Keys),
     /// Verify a QR text, many of them, or a picture
     Verify(verify::Verify),
-    /// Revoke a certificate, for good
+    /// Revoke a certificate or a list of them, undo that, or import what other countries revoked
     Revoke(revoke::Revoke),
     /// Record the doses of a backlog file: what is not taken is said line by line, and the same file twice changes nothing
     Import(import::Import),

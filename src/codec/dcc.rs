@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use super::CodecError;
 use super::cbor::{Item, Reader};
 use crate::certificate::{
-    BirthDate, Dose, Product, Recovery, Statement, Test, UnixSeconds, Uvci, strip_check_character,
+    BirthDate, Dose, Product, Recovery, Statement, Test, UnixSeconds, Uvci, UvciText, strip_check_character,
 };
 use crate::name::PersonName;
 use crate::policy;
@@ -31,7 +31,7 @@ const NOT_DETECTED: &str = "260415000";
 /// What a DCC says; the claims around it say the rest.
 #[derive(Debug, PartialEq)]
 pub(super) struct Dcc {
-    pub uvci: String,
+    pub uvci: UvciText<'static>,
     pub name: String,
     pub birth: BirthDate,
     pub statement: Statement,
@@ -184,7 +184,7 @@ struct Entry<'a> {
     valid_until: Option<Date>,
 }
 
-fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(String, Statement), CodecError> {
+fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(UvciText<'static>, Statement), CodecError> {
     let mut entry = Entry::default();
     fields.map(|key, value| {
         let Item::Text(key) = key else { return Err(CodecError::Claims) };
@@ -213,7 +213,7 @@ fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(String, Statemen
 
 impl Entry<'_> {
     /// UVCI and statement; `None` if a field that the group must have is missing.
-    fn finish(self, group: &str) -> Option<(String, Statement)> {
+    fn finish(self, group: &str) -> Option<(UvciText<'static>, Statement)> {
         self.target.and(self.country).and(self.issuer)?;
         let statement = match group {
             "v" => Statement::Vaccination(Dose {
@@ -234,9 +234,11 @@ impl Entry<'_> {
 }
 
 /// Upper case and without a right check character; a wrong one stays, for then the `#` is no separator.
-fn normalized_uvci(uvci: &str) -> String {
+fn normalized_uvci(uvci: &str) -> UvciText<'static> {
     let upper = uvci.to_ascii_uppercase();
-    strip_check_character(&upper).unwrap_or(&upper).to_owned()
+    let text = strip_check_character(&upper).unwrap_or(&upper).to_owned();
+    let written = (text != uvci).then(|| uvci.to_owned().into());
+    UvciText::Foreign { text: text.into(), written }
 }
 
 /// Encodes a dose as a DCC. Holder and prophylaxis come from the product's own row, so a wrong pair cannot be written.

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 
 pub use base45::{MAX_DECODED_LEN, MAX_TEXT_LEN};
 
-use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci, UvciText};
+use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci};
 use crate::name::PersonName;
 use crate::policy::ProductRow;
 use cwt::Hcert;
@@ -169,7 +169,7 @@ pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate<'_>
         }
         (Profile::Hc1, Hcert::Dcc(reader)) => {
             let says = dcc::decode(reader).map_err(|_| CodecError::Claims)?;
-            (UvciText::Foreign(says.uvci.into()), Cow::Owned(says.name), says.birth, says.statement)
+            (says.uvci, Cow::Owned(says.name), says.birth, says.statement)
         }
         _ => return Err(CodecError::Claims),
     };

@@ -167,6 +167,7 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/v1/revocations/{slice}"),
     open("GET", "/v1/revocations"),
     roles("POST", "/v1/revocations",                       [No,    No,      No,      All,     No,      No]),
+    roles("POST", "/v1/revocations/{id}/undo",             [No,    No,      No,      All,     No,      No]),
     roles("GET",  "/v1/stats",                             [No,    No,      Own,     All,     All,     No]),
     roles("GET",  "/v1/appointments/sessions",             [Own,   Own,     Own,     All,     No,      No]),
     roles("POST", "/v1/appointments/sessions",             [No,    Own,     Own,     No,      No,      No]),

@@ -55,6 +55,7 @@ use super::published::Published;
         super::revocation_index::get_revocations,
         super::revocation_index::get_slice,
         super::revocations::post_revocation,
+        super::revocations::post_undo,
         super::reference::get_provinces,
         super::reference::get_facilities,
         super::reference::get_products,

@@ -30,6 +30,7 @@ mod refusals;
 mod registration_lists;
 pub mod registrations;
 pub mod revocation_index;
+mod revocation_lists;
 pub mod revocations;
 mod server;
 pub mod sessions;
@@ -151,6 +152,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/revocations") => get().to(revocation_index::get_revocations),
         ("GET", "/v1/revocations/{slice}") => get().to(revocation_index::get_slice),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
+        ("POST", "/v1/revocations/{id}/undo") => web::post().to(revocations::post_undo),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
         ("GET", "/v1/reference/products") => get().to(reference::get_products),

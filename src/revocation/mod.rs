@@ -3,10 +3,11 @@
 //! What is revoked is a sequence of numbered events, each of which adds an [`Entry`] or takes one back. [`RevocationSet`]
 //! holds what is true after some of them, in [`layers`] that are a pure function of the events, so that every node makes the
 //! same. [`Edition`] cuts the layers into slices that never change, named by their SHA-256, and [`Index`] lists them:
-//! signed, it signs them all. [`OfflineRevocations`] is the other side. Uses nothing of ours.
+//! signed, it signs them all. [`OfflineRevocations`] is the other side. [`foreign`] reads what other countries revoked.
 
 pub mod edition;
 pub mod filter;
+pub mod foreign;
 pub mod index;
 pub mod layers;
 pub mod offline;
@@ -28,13 +29,18 @@ pub type Entry = [u8; 16];
 ///
 /// `uvci`: upper case, without its check character, as [`crate::certificate::Certificate::uvci`] holds it.
 pub fn entry(uvci: &str) -> Entry {
+    cut(uvci.as_bytes())
+}
+
+/// SHA-256 of `bytes`, cut to an entry.
+fn cut(bytes: &[u8]) -> Entry {
     let mut entry = [0; 16];
-    entry.iter_mut().zip(digest(&SHA256, uvci.as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    entry.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     entry
 }
 
 /// What an event does. Adding what is there, or removing what is not, changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The entry is revoked from now on.
     Add(Entry),

@@ -12,7 +12,7 @@ use thexanh::http::access::Role;
 use thexanh::http::auth::{Grant, TokenKey};
 use thexanh::http::{ServeError, Serving, Shared, serve};
 use thexanh::keyring::Keyring;
-use thexanh::store::{Facility, Province};
+use thexanh::store::{Audited, Facility, Province, Revoked, Store, StoreError};
 
 use uuid::Uuid;
 
@@ -144,6 +144,19 @@ impl TestApp {
         format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
     }
 
+    /// Another node on the same database, that listens to nobody.
+    pub async fn second_node(&self) -> Arc<App> {
+        let (config, clock) = (self.app.config().clone(), self.clock.clone());
+        App::start(config, clock, self.schema.store().await, Arc::clone(&self.keyring)).await.expect("starts")
+    }
+
+    /// A token's header of somebody at the ministry.
+    pub fn bearer_named(&self, subject: &str) -> String {
+        let (role, subject) = (Role::Ministry, subject.to_owned());
+        let grant = Grant { role, subject, facility: None, province: None, lifetime_s: 24 * 3600 };
+        format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
+    }
+
     /// A token's header of somebody at a facility.
     pub fn bearer_at(&self, facility: &str, subject: &str) -> String {
         let (subject, facility) = (subject.to_owned(), Some(facility.to_owned()));
@@ -202,6 +215,17 @@ impl TestApp {
         let text = answer["text"].as_str().expect("a text").to_owned();
         (answer["uvci"].as_str().and_then(|uvci| uvci.parse().ok()).expect("a UVCI"), text)
     }
+}
+
+/// What somebody of the ministry asks for, as it is audited.
+pub fn asked_by(subject: &str, why: &str, at: UnixSeconds) -> Audited {
+    let (role, subject, place, why) = ("ministry".to_owned(), subject.to_owned(), String::new(), why.to_owned());
+    Audited { at, role, subject, place, action: "certificate.revoke", about: None, why }
+}
+
+/// Revokes one certificate on a node that is its store alone.
+pub async fn revoke(store: &Store, uvci: &Uvci, by: &str, at: UnixSeconds) -> Result<Revoked, StoreError> {
+    store.revoke(uvci, Uuid::new_v4(), &asked_by(by, "a test", at)).await
 }
 
 /// The first dose of the `n`th other person.
