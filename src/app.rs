@@ -44,6 +44,7 @@ use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
+use crate::policy::RulesError;
 use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
@@ -67,6 +68,9 @@ pub enum StartError {
     /// The signed trust list is refused; what was in force stays in force.
     #[error("the signed trust list is refused: {0}; sign it again with `thexanh keys sign`")]
     Document(#[from] DocumentError),
+    /// The rules in the database are none that this version of the service can read.
+    #[error("the rules in the database cannot be used: {0}")]
+    Rules(#[from] RulesError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -79,6 +83,7 @@ impl StartError {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
             StartError::Document(error) => error.code(),
+            StartError::Rules(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
@@ -338,6 +343,7 @@ impl App {
         metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
         metrics::gauge!("thexanh_registrations_waiting").set(self.registrar.waiting() as f64);
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
+        metrics::gauge!("thexanh_rules_version").set(self.engine.rules().version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
         metrics::gauge!("thexanh_revocations_index_version").set(self.editions.newest().index().version as f64);

@@ -59,7 +59,7 @@ impl Engine {
     pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
         let instant = self.instant();
         let key = key_of(text, &instant.trust);
-        if key.is_some_and(|key| self.answer_kept(&key, &instant, out)) {
+        if key.is_some_and(|key| self.answer_kept(text, &key, &instant, out)) {
             return;
         }
         verify::with_signature(text, &instant.trust, |signed| {
@@ -77,10 +77,10 @@ impl Engine {
     }
 
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
-    /// work.
+    /// work, and a country's rules where there are any.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let instant = self.instant();
-        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(&key, &instant, out))
+        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out))
     }
 
     /// Calls `each` with the verdict on each text, in their order, all as of one instant, their signatures proved together.
@@ -98,7 +98,7 @@ impl Engine {
         for text in texts {
             let begin = answers.lines.len();
             let key = key_of(text, &instant.trust);
-            let known = key.is_some_and(|key| self.answer_kept(&key, &instant, &mut answers.lines));
+            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
             if known {
                 answers.lines.push(b'\n');
             }
@@ -133,20 +133,20 @@ impl Engine {
     /// What is so now, for one text or for a batch.
     fn instant(&self) -> Instant {
         let (trust, revoked, rules) = (self.trust.load(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version() };
         Instant { now: self.clock.now(), trust, revoked, rules, as_of }
     }
 
-    fn answer_kept(&self, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
+    fn answer_kept(&self, text: &str, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
         let Some(proof) = self.proofs.recall(key) else { return false };
         self.tallies.hit();
         let Instant { now, revoked, rules, as_of, .. } = instant;
-        let rejection = proof.standing.check(revoked, rules, *now).err();
-        match rejection {
-            None => proof.told.write_json(*now, *as_of, out),
-            Some(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
+        let verdict = proof.standing.check(text, revoked, rules, *now);
+        match verdict {
+            Ok(card) => proof.told.write_json(card, *now, *as_of, out),
+            Err(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
         }
-        self.tallies.judged(rejection.map(Rejection::code));
+        self.tallies.judged(verdict.err().map(Rejection::code));
         true
     }
 
@@ -194,6 +194,12 @@ impl Engine {
     /// Trusts `list` from now on; proofs made under another version are not found again.
     pub fn set_trust(&self, list: TrustList) {
         self.trust.store(Arc::new(list));
+    }
+
+    /// Judges by `rules` from now on, unless newer ones are in force. Proofs stay: acceptance is asked at every request.
+    pub fn set_rules(&self, rules: Rules) {
+        let rules = Arc::new(rules);
+        self.rules.rcu(|in_force| Arc::clone(if rules.version() > in_force.version() { &rules } else { in_force }));
     }
 
     /// Puts changes in force at once, ahead of the list's version.
