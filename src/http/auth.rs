@@ -296,6 +296,11 @@ impl Staff {
         (self.caller.role == Role::Citizen).then(|| Uuid::try_parse(&self.caller.subject).ok()).flatten()
     }
 
+    /// The account that the caller is logged in to. Errors: [`Kind::ROLE_NOT_ALLOWED`] for staff.
+    pub fn citizen(&self) -> Result<Uuid, Problem> {
+        self.account().ok_or_else(|| Problem::new(Kind::ROLE_NOT_ALLOWED))
+    }
+
     /// What the caller did, for the audit table. `why`: their purpose, never personal data.
     pub fn audited(&self, action: &'static str, about: Option<Uuid>, why: &str, at: UnixSeconds) -> Audited {
         let caller = &self.caller;

@@ -15,6 +15,7 @@ use super::access::Role;
 use super::auth::Staff;
 use super::body::{self, Body};
 use super::problem::{self, Kind, Problem, ProblemDocument};
+use super::refusals::{ReadRefusals, WriteRefusals};
 use super::{NO_STORE, idempotency};
 use crate::app::imports::media_word;
 use crate::app::{App, SpoolWriter};
@@ -114,15 +115,8 @@ const ROUTE: &str = "POST /v1/imports";
     responses(
         (status = 202, description = "Received whole and kept: it is imported even if the service is stopped. `Location` says where to look", body = ImportDocument),
         (status = 200, description = "A dry run: what would be refused", body = ImportDocument),
-        (status = 400, description = "`bad_parameter`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 422, description = "`idempotency_key_reused`, `facility_unknown`, or why the file cannot be read: `file_empty`, `file_encoding`, `header_missing`, `columns_missing`, `columns_repeated`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_import(
@@ -296,10 +290,8 @@ async fn check(app: &App, row: ImportRow, media: Media) -> Result<HttpResponse, 
     params(("id" = Uuid, Path, description = "As `POST /v1/imports` answered")),
     responses(
         (status = 200, description = "As it stands", body = ImportDocument),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_import`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_import(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -313,10 +305,8 @@ pub async fn get_import(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     params(("id" = Uuid, Path, description = "As `POST /v1/imports` answered")),
     responses(
         (status = 200, description = "The cells as they were, the line and what is wrong; UTF-8 with a byte order mark. A cell that a spreadsheet would run begins with an apostrophe", body = String, content_type = "text/csv"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_import`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_rejects(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {

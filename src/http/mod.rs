@@ -20,7 +20,7 @@ mod lines;
 mod locality;
 pub mod people;
 pub mod people_me;
-mod photos;
+pub mod photos;
 pub mod problem;
 mod published;
 mod quota;
@@ -123,8 +123,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/corrections") => get().to(corrections::get_corrections),
         ("GET", "/v1/corrections/{id}") => get().to(corrections::get_correction),
         ("PATCH", "/v1/corrections/{id}") => web::patch().to(corrections::patch_correction),
-        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(corrections::put_photo),
-        ("GET", "/v1/corrections/{id}/photo") => get().to(corrections::get_photo),
+        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(photos::put_photo),
+        ("GET", "/v1/corrections/{id}/photo") => get().to(photos::get_photo),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),

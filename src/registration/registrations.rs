@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::application::{Application, Change, CheckedChange};
 use super::citizen::CitizenError;
+use super::contact::WITHDRAWN;
 use super::declaration::Declaration;
 use super::doses::Desk;
 use super::enrol::{EnrolPlan, Enrolment};
@@ -28,10 +29,6 @@ pub struct Registered {
     pub new: bool,
 }
 
-/// How a registration stands that facilities may call up.
-pub const REGISTERED: &str = "registered";
-/// How one stands that was withdrawn.
-pub const WITHDRAWN: &str = "withdrawn";
 /// How many people an account holds at most. Two registrations at once, on two nodes, may make it one more.
 pub const MAX_PEOPLE: usize = 20;
 /// Claims of one account on a day.
