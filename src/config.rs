@@ -1,6 +1,8 @@
 //! What can be set, where it may be set, and what it is when it is not. The doc comments below are the manual:
 //! `thexanh config --explain` prints them. Later sources win: `thexanh.toml`, `DATABASE_URL`, `THEXANH_*`, flags.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::ed25519;
+
+pub use network::Network;
 
 /// Declares one section of the settings once: its fields, their defaults, and their doc comments as data.
 macro_rules! section {
@@ -71,6 +75,8 @@ section! {
         pub listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
         /// The address under which others reach us, without a slash at its end; links in answers begin with it. Empty: links begin with `/`.
         pub public_url: String = String::new(),
+        /// The proxies in front of us, as networks such as `["10.0.0.0/8", "::1"]`, 64 at most: what is counted by address goes by the rightmost one in `X-Forwarded-For` that is none of them. Each must append to that header whom it speaks to. Everybody else's header is ignored.
+        pub trusted_proxies: Vec<Network> = Vec::new(),
         /// Threads that serve requests, 0 for as many as there are cores, at most 8.
         pub workers: usize = 0,
         /// Connections open at once on one worker; more wait in the queue of the operating system.
@@ -393,6 +399,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return Err(ConfigError::Inconsistent("set both tls.cert and tls.key, or neither"));
+        }
+        // Every request that is counted is held against all of them.
+        if self.http.trusted_proxies.len() > 64 {
+            return Err(ConfigError::Inconsistent("http.trusted_proxies may name 64 networks at most"));
         }
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));

@@ -18,6 +18,7 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+mod origin;
 pub mod people;
 pub mod people_me;
 pub mod photos;
@@ -78,7 +79,9 @@ pub struct Shared {
 impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
-        let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
+        let config = app.config();
+        let (per_minute, trusted) = (config.citizens.codes_per_address_per_minute, &config.http.trusted_proxies);
+        let quota = Arc::new(quota::Quota::new(per_minute, trusted.clone()));
         Shared { app, tokens, forms: Arc::default(), quota }
     }
 }

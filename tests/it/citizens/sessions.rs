@@ -114,6 +114,26 @@ async fn an_address_has_so_many_codes_a_minute() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_of_its_callers_has_an_own_limit() {
+    let ask = async |app: &TestApp, phone: &str, forwarded: &str| {
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", forwarded)];
+        let body = json!({"phone": phone}).to_string();
+        app.request("POST", "/v1/sessions", &headers, body.as_bytes()).await.status
+    };
+    let app = TestApp::start_with(|config| {
+        config.citizens.codes_per_address_per_minute = 1;
+        config.http.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    })
+    .await;
+    assert_eq!(ask(&app, "0911111111", "203.0.113.1").await, 201);
+    assert_eq!(ask(&app, "0911111112", "203.0.113.2").await, 201, "another address");
+    assert_eq!(ask(&app, "0911111113", "203.0.113.9, 203.0.113.1").await, 429, "what it says of itself is not heard");
+    let app = TestApp::start_with(|config| config.citizens.codes_per_address_per_minute = 1).await;
+    assert_eq!(ask(&app, "0911111111", "203.0.113.1").await, 201);
+    assert_eq!(ask(&app, "0911111112", "203.0.113.2").await, 429, "nobody is trusted unless it is said");
+}
+
+#[tokio::test]
 async fn bad_numbers_and_bodies_are_refused() {
     let (app, _) = start().await;
     let document = app.ask_code("113").await.problem(422, "phone_invalid");
