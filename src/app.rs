@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+mod ended;
 pub mod engine;
 mod held;
 pub mod imports;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub use ended::EndedSessions;
 pub use engine::Engine;
 pub use held::HeldLists;
 use imports::Imports;
@@ -124,6 +126,7 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    ended_sessions: EndedSessions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
@@ -164,6 +167,7 @@ impl App {
             registrar,
             sms: sms::Sms::new(&config.sms),
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
+            ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
             config,
@@ -316,6 +320,11 @@ impl App {
     /// What holders were told of their certificates a moment ago.
     pub fn held_lists(&self) -> &HeldLists {
         &self.held_lists
+    }
+
+    /// Which sessions are over before their time.
+    pub fn ended_sessions(&self) -> &EndedSessions {
+        &self.ended_sessions
     }
 
     /// Receives backlog files, and imports them in its turn.

@@ -137,7 +137,7 @@ section! {
 section! {
     /// What citizens may ask of us, and how often.
     pub struct Citizens {
-        /// Seconds for which a session is good once its code was confirmed.
+        /// Seconds for which a session is good once its code was confirmed; a day at most.
         pub session_s: i64 = 3600,
         /// Codes asked for and tried from one address in a minute (of IPv6, from one /64); 0 turns the limit off, for load tests. Set it with care where many share an address.
         pub codes_per_address_per_minute: u64 = 30,
@@ -406,6 +406,9 @@ impl Config {
         }
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));
+        }
+        if !(1..=24 * 3600).contains(&self.citizens.session_s) {
+            return Err(ConfigError::Inconsistent("citizens.session_s must be at least 1 and at most a day's"));
         }
         if self.citizens.queue == 0 || self.citizens.batch == 0 || self.citizens.batches == 0 {
             return Err(ConfigError::Inconsistent(

@@ -70,6 +70,7 @@ impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
         self.engine.refresh(&self.store, self.node).await?;
+        self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
     }

@@ -262,7 +262,7 @@ pub struct NewPhone {
     code: String,
 }
 
-/// Lets the account answer to another number, whose code `POST /v1/sessions` sent.
+/// Lets the account answer to another number, whose code `POST /v1/sessions` sent. Its sessions so far are over, this one too.
 #[utoipa::path(
     post, path = "/v1/people/me/phone", tag = "citizens", security(("bearer" = [])), request_body = NewPhone,
     responses(
@@ -284,5 +284,6 @@ pub async fn post_phone(
     quota.take(&request, now)?;
     let audited = staff.audited("account.phone", None, "the new number was confirmed", now);
     app.desk().change_phone(staff.citizen()?, new.session, &new.code, audited).await?;
+    app.refresh_sessions().await?;
     Ok(HttpResponse::NoContent().insert_header(NO_STORE).finish())
 }

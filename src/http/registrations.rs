@@ -247,7 +247,8 @@ pub async fn patch_registration(
         return registration_lists::contact(&app, &staff, person, serde_json::from_slice(&bytes)?).await;
     };
     let (change, person): (Change, Uuid) = (serde_json::from_slice(&bytes)?, person(&path)?);
-    app.desk().change_registration(account, person, change, app.clock().now()).await?;
+    let audited = staff.audited("registration.change", Some(person), "", app.clock().now());
+    app.desk().change_registration(account, person, change, audited).await?;
     shown(&app, account, person).await
 }
 
@@ -265,9 +266,11 @@ pub async fn delete_registration(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let account = Staff::of(&request, app.clock().now())?.citizen()?;
-    let person = person(&path)?;
-    app.desk().withdraw_registration(account, person, app.clock().now()).await?;
+    let now = app.clock().now();
+    let staff = Staff::of(&request, now)?;
+    let (account, person) = (staff.citizen()?, person(&path)?);
+    let audited = staff.audited("registration.withdraw", Some(person), "", now);
+    app.desk().withdraw_registration(account, person, audited).await?;
     shown(&app, account, person).await
 }
 
@@ -291,7 +294,8 @@ pub async fn post_declaration(
     let (staff, bytes) = asked::body(&app, &request, payload, MAX_BODY_BYTES).await?;
     let (account, person) = (staff.citizen()?, person(&path)?);
     let declaration: Declaration = serde_json::from_slice(&bytes)?;
-    app.desk().declare_anew(account, person, declaration, app.clock().now()).await?;
+    let audited = staff.audited("registration.declare", Some(person), "", app.clock().now());
+    app.desk().declare_anew(account, person, declaration, audited).await?;
     shown(&app, account, person).await
 }
 

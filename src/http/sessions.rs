@@ -108,9 +108,9 @@ pub async fn post_confirmation(
     let now = app.clock().now();
     let said: Confirmation = read(&quota, &request, payload, now).await?;
     let id = Uuid::try_parse(&path).map_err(|_| Problem::new(Kind::CODE_WRONG))?;
-    let account = app.desk().confirm_code(id, &said.code, now).await?;
+    let (account, epoch) = app.desk().confirm_code(id, &said.code, now).await?;
     let expires_at = UnixSeconds(now.0 + app.config().citizens.session_s);
-    let opened = SessionOpened { token: tokens.mint_session(account, expires_at), expires_at: expires_at.0 };
+    let opened = SessionOpened { token: tokens.mint_session(account, epoch, expires_at), expires_at: expires_at.0 };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(opened))
 }
 

@@ -66,15 +66,20 @@ impl Desk {
         Ok(Sent { id, phone, code, expires_at, resend_after: UnixSeconds(now.0 + RESEND_AFTER_S) })
     }
 
-    /// The account that the code opens; a new one for a number that has none.
+    /// The account that the code opens, with its epoch; a new one for a number that has none.
     ///
     /// Errors: [`CitizenError::WrongCode`] for all that may be wrong with a code, [`CitizenError::DaySpent`],
     /// [`CitizenError::Store`].
-    pub async fn confirm_code(&self, challenge: Uuid, code: &str, now: UnixSeconds) -> Result<Uuid, CitizenError> {
+    pub async fn confirm_code(
+        &self,
+        challenge: Uuid,
+        code: &str,
+        now: UnixSeconds,
+    ) -> Result<(Uuid, i64), CitizenError> {
         self.store.transact(&Confirm { desk: self, challenge, code, now }).await?
     }
 
-    /// Lets `account` answer to the number to which `challenge` was sent, and no longer to its own.
+    /// Lets `account` answer to the number to which `challenge` was sent, and no longer to its own. Its sessions so far are over.
     ///
     /// Errors: as [`Desk::confirm_code`], and [`CitizenError::PhoneInUse`].
     pub async fn change_phone(
@@ -171,9 +176,9 @@ struct Confirm<'a> {
 }
 
 impl Work for Confirm<'_> {
-    type Output = Kept<Uuid>;
+    type Output = Kept<(Uuid, i64)>;
 
-    async fn run(&self, tx: &Tx<'_>) -> Result<Kept<Uuid>, StoreError> {
+    async fn run(&self, tx: &Tx<'_>) -> Result<Self::Output, StoreError> {
         let challenge = match try_code(tx, &self.desk.data_key, self.challenge, self.code, self.now).await? {
             Ok(challenge) => challenge,
             Err(refused) => return Ok(Err(refused)),
@@ -183,7 +188,7 @@ impl Work for Confirm<'_> {
         }
         let account = Uuid::new_v4();
         tx.insert_account(account, &challenge.phone_hash, &challenge.phone_sealed, self.now).await?;
-        Ok(Ok(account))
+        Ok(Ok((account, 0)))
     }
 }
 
@@ -207,12 +212,13 @@ impl Work for Move<'_> {
         let Some(sealed) = tx.account_phone(self.account).await? else { return Ok(Err(CitizenError::NotYours)) };
         let own = data_key.open("phone", &sealed).map_err(|_| StoreError::Unreadable("account"))?;
         match tx.account_by_phone(&challenge.phone_hash).await? {
-            Some(holder) if holder == self.account => return Ok(Ok(())),
+            Some((holder, _)) if holder == self.account => return Ok(Ok(())),
             Some(_) => return Ok(Err(CitizenError::PhoneInUse)),
             None => {}
         }
         let own = data_key.lookup_hash("phone", &own);
-        tx.move_account(self.account, &own, &challenge.phone_hash, &challenge.phone_sealed).await?;
+        let new = (&challenge.phone_hash, challenge.phone_sealed.as_slice());
+        tx.move_account(self.account, &own, new, self.audited.at).await?;
         tx.audit(&self.audited).await?;
         Ok(Ok(()))
     }

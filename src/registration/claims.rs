@@ -156,6 +156,7 @@ impl Work for Claiming<'_> {
         }
         let members = tx.members(&[self.account]).await?;
         if members.len() >= MAX_PEOPLE && !members.iter().any(|member| member.row.person == person) {
+            tx.audit(&self.tried(Some(person), "refused: the account is full")).await?;
             return Ok(Err(CitizenError::TooManyPeople));
         }
         tx.hold(self.account, person, holder, self.audited.at).await?;

@@ -162,9 +162,11 @@ async fn a_gateway_that_fails_twice_is_asked_a_third_time() {
 async fn an_account_moves_to_another_number() {
     let (app, gateway) = start().await;
     let token = app.log_in(&gateway, "0912345678").await;
+    app.later(60);
+    let stolen = app.log_in(&gateway, "0912345678").await;
     let person = app.register(&token, &registration()).await;
     let other = app.log_in(&gateway, "0900000001").await;
-    app.later(60);
+    app.later(120);
     let change = async |phone: &str, token: &str| {
         let started = app.ask_code(phone).await.json();
         let code = gateway.code().await;
@@ -172,7 +174,12 @@ async fn an_account_moves_to_another_number() {
     };
     change("0900000001", &token).await.problem(409, "phone_in_use");
     assert_eq!(change("0987654321", &token).await.status, 204);
-    app.later(120);
+    for over in [&token, &stolen] {
+        app.send("GET", "/v1/people/me", over, &json!(null)).await.problem(401, "token_expired");
+    }
+    let audited = "SELECT count(*) FROM audit WHERE action = 'account.phone' AND role = 'citizen'";
+    assert_eq!(app.count(audited).await, 1, "the one that was refused changed nothing");
+    app.later(180);
     let mine = async |token: &str| app.send("GET", "/v1/registrations", token, &json!(null)).await.json();
     let new = app.log_in(&gateway, "0987654321").await;
     assert_eq!(mine(&new).await[0]["id"], person);
