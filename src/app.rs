@@ -48,6 +48,7 @@ use crate::render::pdf::{Page, QrModules};
 use crate::revocation;
 use crate::sealing::DataKey;
 use crate::store::{GroupCommitSettings, IssuerKeyRow, Revoked, Store, StoreError};
+use crate::tls::RootsError;
 use crate::trust::{TrustList, Usages};
 use crate::{policy, render};
 
@@ -60,6 +61,9 @@ pub enum StartError {
     /// A key of the trust list cannot be used.
     #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
     Key(#[from] KeyError),
+    /// The roots that are believed of the SMS gateway cannot be used.
+    #[error("sms.ca: {0}")]
+    Roots(#[from] RootsError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -71,6 +75,7 @@ impl StartError {
         match self {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
+            StartError::Roots(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
@@ -165,7 +170,7 @@ impl App {
         let imports_dir = config.data.join("imports");
         let app = Arc::new(App {
             registrar,
-            sms: sms::Sms::new(&config.sms),
+            sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
             ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),

@@ -160,8 +160,10 @@ impl Citizens {
 section! {
     /// How one-time codes reach their phones.
     pub struct Sms {
-        /// The gateway's webhook, `http://`: it takes `{"to": "+84..", "text": ".."}` and answers 2xx. A gateway with TLS is reached through a relay on this machine. Unset: codes are sent nowhere.
+        /// The gateway's webhook, `https://`, or `http://` where nobody else reads along: it takes `{"to": "+84..", "text": ".."}` and answers 2xx; a redirection is not followed. Unset: codes are sent nowhere.
         pub url: Option<String> = None,
+        /// A PEM file with the root certificates that are believed of the gateway. Unset: those that browsers believe.
+        pub ca: Option<PathBuf> = None,
         /// The bearer token that the gateway asks for.
         pub token: Option<Secret> = None,
         /// Writes the messages to the log where there is no gateway. For demonstrations only: whoever reads the log can log in as anybody.
@@ -415,10 +417,12 @@ impl Config {
                 "citizens.queue, citizens.batch and citizens.batches must be at least 1",
             ));
         }
-        if self.sms.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
-            return Err(ConfigError::Inconsistent(
-                "sms.url must begin with http://; reach a gateway with TLS through a relay",
-            ));
+        let host = |url: &str| {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|host| !host.is_empty())
+        };
+        if self.sms.url.as_deref().is_some_and(|url| !host(url)) {
+            return Err(ConfigError::Inconsistent("sms.url must begin with https:// or http:// and a host"));
         }
         if !(1..=24 * 365).contains(&self.corrections.hours) {
             return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));

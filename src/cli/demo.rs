@@ -21,6 +21,7 @@ use crate::http::access::Role;
 use crate::http::{Shared, serve as listen};
 use crate::keyring::{self, KeyringError};
 use crate::render::{read, terminal};
+use crate::tls;
 use visitor::{Certified, Visitor, failed};
 
 #[derive(Debug, clap::Args)]
@@ -73,7 +74,8 @@ impl Demo {
         let (app, tokens) = context.start(store, keyring).await?;
         let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
         let url = serve::url(context, &serving);
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build();
+        let roots = tls::roots(None).map_err(|error| failed("an HTTP client", error))?;
+        let client = tls::http_client(roots).no_proxy().timeout(Duration::from_secs(120)).build();
         let client = client.map_err(|error| failed("an HTTP client", error))?;
         let visitor = Visitor { url: &url, tokens: &tokens, clock: &context.clock, client };
 

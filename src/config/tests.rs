@@ -101,6 +101,23 @@ fn trusted_proxies_are_networks_and_no_more_than_64() {
 }
 
 #[test]
+fn the_gateway_is_reached_over_http_with_or_without_tls_and_by_nothing_else() {
+    for (url, good) in [
+        ("https://sms.example/send", true),
+        ("http://127.0.0.1:9/", true),
+        ("https://sms.example?to", true),
+        ("https://", false),
+        ("https:///send", false),
+        ("ftp://sms.example", false),
+        ("sms.example", false),
+        ("", false),
+    ] {
+        let loaded = load("", &[("THEXANH_SMS_URL", url)], &[]);
+        assert_eq!(loaded.as_ref().map_err(ConfigError::code).is_ok(), good, "{url}");
+    }
+}
+
+#[test]
 fn a_file_that_is_named_must_be_there() {
     let error = Config::load(Some(Path::new("/nonexistent/thexanh.toml")), &[]).expect_err("no file");
     assert_eq!(error.code(), "config_unreadable");

@@ -5,6 +5,7 @@ use thexanh::http::access::Role;
 
 use super::{Gateway, registration, start};
 use crate::app::TestApp;
+use crate::store::tls::openssl;
 
 /// A code that is not `code`.
 fn other_than(code: &str) -> String {
@@ -156,6 +157,37 @@ async fn a_gateway_that_fails_twice_is_asked_a_third_time() {
     let (head, message) = gateway.next().await;
     assert!(head.contains("authorization: bearer let-me-in"), "{head}");
     assert_eq!((message["to"].as_str(), gateway.refused()), (Some("+84912345678"), 2));
+}
+
+#[tokio::test]
+async fn a_gateway_with_tls_is_sent_to_if_its_root_is_believed_and_not_otherwise() {
+    let dir = std::env::temp_dir().join(format!("thexanh-it-gateway-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("makes a directory");
+    openssl(&dir, &["-subj", "/CN=A root of the tests"], "root");
+    let leaf = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let signed = ["-subj", "/CN=localhost", "-CA", "root.crt", "-CAkey", "root.key"];
+    openssl(&dir, &[&leaf[..], &signed].concat(), "leaf");
+    for (ca, host, taken) in
+        [(Some("root.crt"), "localhost", true), (Some("root.crt"), "127.0.0.1", false), (None, "localhost", false)]
+    {
+        let (port, gateway) = super::gateway::with_tls(&dir, "leaf");
+        let app = TestApp::start_with(|config| {
+            config.sms.url = Some(format!("https://{host}:{port}/sms"));
+            config.sms.ca = ca.map(|name| dir.join(name));
+        })
+        .await;
+        assert_eq!(app.ask_code("0912345678").await.status, 201);
+        let message = tokio::task::spawn_blocking(|| gateway.join().expect("no panic")).await.expect("waits");
+        assert_eq!(message.is_ok(), taken, "{ca:?} {host}: {message:?}");
+        if let Ok((_, message)) = message {
+            assert_eq!(message["to"], "+84912345678");
+        }
+    }
+    std::fs::write(dir.join("empty.pem"), "").expect("writes");
+    for name in ["empty.pem", "none.pem", "root.key"] {
+        assert_eq!(thexanh::tls::roots(Some(&dir.join(name))).expect_err(name).code(), "tls_roots");
+    }
+    std::fs::remove_dir_all(&dir).expect("removes");
 }
 
 #[tokio::test]
