@@ -89,7 +89,8 @@ impl Desk {
             );
             self.sql.execute(&insert, &[&hash, &person]).await.expect("makes findable");
         }
-        cases::add_registration(&self.sql, person, who.place, priority::rank(who.group).expect("a group"), who.status).await;
+        cases::add_registration(&self.sql, person, who.place, priority::rank(who.group).expect("a group"), who.status)
+            .await;
         person
     }
 
