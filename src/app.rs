@@ -29,7 +29,7 @@ pub use held::HeldLists;
 use imports::Imports;
 pub use pictures::Picture;
 use pictures::Pictures;
-pub use spool::{SpoolReader, SpoolWriter};
+pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 

@@ -41,7 +41,7 @@ struct Registrant<'a> {
     phone: String,
     identity: String,
     place: (&'a str, &'a str),
-    group: i64,
+    group: u64,
     status: &'a str,
 }
 
