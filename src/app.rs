@@ -2,6 +2,7 @@
 //! Knows no HTTP.
 
 pub mod editions;
+mod ended;
 pub mod engine;
 mod enlist;
 mod held;
@@ -26,6 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub use ended::EndedSessions;
 pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
@@ -34,7 +36,7 @@ pub use pictures::Picture;
 use pictures::Pictures;
 pub use refresh::trust_list;
 pub use signed_list::{SignedList, sign_list, stamp};
-pub use spool::{SpoolReader, SpoolWriter};
+pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
@@ -53,6 +55,7 @@ use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
 use crate::sealing::DataKey;
 use crate::store::{GroupCommitSettings, Store, StoreError};
+use crate::tls::RootsError;
 use crate::trust::{DocumentError, TrustList};
 use crate::{policy, render};
 
@@ -71,6 +74,9 @@ pub enum StartError {
     /// The rules in the database are none that this version of the service can read.
     #[error("the rules in the database cannot be used: {0}")]
     Rules(#[from] RulesError),
+    /// The roots that are believed of the SMS gateway cannot be used.
+    #[error("sms.ca: {0}")]
+    Roots(#[from] RootsError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -84,6 +90,7 @@ impl StartError {
             StartError::Key(error) => error.code(),
             StartError::Document(error) => error.code(),
             StartError::Rules(error) => error.code(),
+            StartError::Roots(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
@@ -112,6 +119,7 @@ pub struct App {
     sms: sms::Sms,
     held_lists: HeldLists,
     editions: editions::Editions,
+    ended_sessions: EndedSessions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
@@ -156,8 +164,9 @@ impl App {
         let imports_dir = config.data.join("imports");
         let app = Arc::new(App {
             registrar,
-            sms: sms::Sms::new(&config.sms),
+            sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
+            ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
@@ -295,6 +304,11 @@ impl App {
     /// What holders were told of their certificates a moment ago.
     pub fn held_lists(&self) -> &HeldLists {
         &self.held_lists
+    }
+
+    /// Which sessions are over before their time.
+    pub fn ended_sessions(&self) -> &EndedSessions {
+        &self.ended_sessions
     }
 
     /// Receives backlog files, and imports them in its turn.

@@ -92,6 +92,7 @@ impl App {
         let known = self.trust().version();
         self.engine.refresh(&self.store, self.node).await?;
         self.tell_editions();
+        self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));
         if self.trust().version() != known {
             // A key that was just listed may have been put beside ours.

@@ -18,9 +18,10 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+mod origin;
 pub mod people;
 pub mod people_me;
-mod photos;
+pub mod photos;
 pub mod problem;
 mod published;
 mod quota;
@@ -85,7 +86,9 @@ pub struct Shared {
 impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
-        let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
+        let config = app.config();
+        let (per_minute, trusted) = (config.citizens.codes_per_address_per_minute, &config.http.trusted_proxies);
+        let quota = Arc::new(quota::Quota::new(per_minute, trusted.clone()));
         Shared { app, tokens, forms: Arc::default(), index: Arc::default(), rules: Arc::default(), quota }
     }
 }
@@ -133,8 +136,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/corrections") => get().to(corrections::get_corrections),
         ("GET", "/v1/corrections/{id}") => get().to(corrections::get_correction),
         ("PATCH", "/v1/corrections/{id}") => web::patch().to(corrections::patch_correction),
-        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(corrections::put_photo),
-        ("GET", "/v1/corrections/{id}/photo") => get().to(corrections::get_photo),
+        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(photos::put_photo),
+        ("GET", "/v1/corrections/{id}/photo") => get().to(photos::get_photo),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
