@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::{Answer, Context, Failure};
 use crate::app::{Engine, Outcome, Verdict};
+use crate::certificate::UnixSeconds;
+use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519::Batch;
 use crate::http::trust_list::TrustListDocument;
@@ -25,6 +27,9 @@ pub(super) struct Verify {
     /// A trust list as `/v1/trust-list` gives it, instead of the database's. Revocations are then not known
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// As of this instant, in seconds since 1970, instead of now
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    at: Option<i64>,
 }
 
 /// The largest trust list that is read: some 50,000 keys.
@@ -32,7 +37,8 @@ const MAX_TRUST_LIST_BYTES: u64 = 32 << 20;
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
-        let engine = Engine::new(context.clock.clone(), 1, context.config.ed25519_engine());
+        let clock = self.at.map_or_else(|| context.clock.clone(), |at| Clock::fixed(UnixSeconds(at)));
+        let engine = Engine::new(clock, 1, context.config.ed25519_engine());
         match &self.trust {
             Some(path) => engine.set_trust(trust_list(path, &engine)?),
             None => {

@@ -18,6 +18,7 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+mod pages;
 pub mod people;
 pub mod people_me;
 mod photos;
@@ -102,10 +103,15 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     for (path, route) in [
         ("/openapi.json", get().to(docs::get_openapi)),
         ("/docs", get().to(docs::to_docs)),
-        ("/", get().to(docs::to_docs)),
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
         mount(shared, cfg, path, web::resource(path).route(route), ["GET"].into_iter(), true);
+    }
+    for (path, _) in pages::PAGES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_page)), ["GET"].into_iter(), false);
+    }
+    for path in pages::FILES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_file)), ["GET"].into_iter(), false);
     }
     cfg.default_service(web::to(docs::unknown_route));
 }
