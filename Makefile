@@ -36,6 +36,7 @@ test: $(INTEROP)/ready web
 	.ci/need initdb zbarimg pdftotext openssl chromium
 	export INTEROP_PYTHON=$(INTEROP)/bin/python; \
 	cargo test --workspace $(CARGO_FLAGS); \
+	.ci/node node tests/web/all.mjs; \
 	for path in portable library; do THEXANH_ED25519=$$path cargo test --workspace $(CARGO_FLAGS) --test it; done
 
 # An independent implementation for the tests: other people's CBOR and cryptography, in another language.
@@ -63,6 +64,11 @@ check: web
 
 vectors:  ## Makes tests/vectors anew: the same bytes every time
 	MAKE_VECTORS=1 cargo test $(CARGO_FLAGS) --test it the_file_is_what_make_vectors_makes
+
+screenshots: web  ## Every page at phone and desk width, into target/screenshots
+	.ci/need initdb chromium
+	cargo build $(CARGO_FLAGS)
+	.ci/node node tests/web/screenshots.mjs
 
 openapi:  ## Writes src/web/openapi.json anew, of which the pages have their types
 	MAKE_OPENAPI=1 cargo test $(CARGO_FLAGS) --test it the_pages_know_the_api_as_it_is

@@ -41,7 +41,12 @@ function knowledge(documents: Documents): Knowledge {
   const products = parsed<Rules['products']>(documents[RULES]);
   return {
     trust: trustList(parsed<TrustListDocument>(documents[TRUST])),
-    rules: { version: 1, products, testMaxAgeHours: 72 },
+    rules: {
+      version: 1,
+      products,
+      card: { days_after_last_dose: 0, boosters_wait: false, complete_by: 'certificate' },
+      acceptance: { vaccination: { green_only: false }, test: { max_age_hours: 72 }, recovery: { days_after_positive: 0 } },
+    },
     revocations: { version: 0, standing: () => 'good' },
   };
 }

@@ -71,7 +71,7 @@ function header(reader: Reader, into: Map<number | bigint | string, Item>): void
 }
 
 /** The Sig_structure: the bytes that were signed. Source: RFC 9052 §4.4. */
-export function tbs(sign1: Sign1): Uint8Array<ArrayBuffer> {
+export function tbs(sign1: Pick<Sign1, 'protected' | 'payload'>): Uint8Array<ArrayBuffer> {
   const head = [0x84, 0x6a, ...new TextEncoder().encode('Signature1')];
   const parts = [head, byteHead(sign1.protected.length), sign1.protected, [0x40], byteHead(sign1.payload.length), sign1.payload];
   const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));

@@ -9,8 +9,16 @@ const [ISS, EXP, IAT, HCERT] = [1, 4, 6, -260];
 /** In `hcert`: an EU DCC (HCERT §3.3.7), and our compact form. */
 const [DCC, COMPACT] = [1, -1];
 
-/** The facts in a CWT, unproved, with the country that the statement names, if it names one. */
-export function decode(profile: Profile, payload: Uint8Array<ArrayBuffer>): Certificate & { country?: string } {
+/** A certificate with what else the claims say. */
+export interface Claims extends Certificate {
+  /** The country that the statement names, if it names one. */
+  country?: string;
+  /** The statement as it was signed. */
+  signed: Reader;
+}
+
+/** The facts in a CWT, unproved. */
+export function decode(profile: Profile, payload: Uint8Array<ArrayBuffer>): Claims {
   let issuer: string | undefined;
   let expiresAt: number | undefined;
   let issuedAt: number | undefined;
@@ -40,8 +48,9 @@ export function decode(profile: Profile, payload: Uint8Array<ArrayBuffer>): Cert
   const found = hcert as { form: Profile; reader: Reader } | undefined;
   // HCERT §3.3.4 demands an expiry; without one a certificate would be for ever.
   if (!found || found.form !== profile || expiresAt === undefined) throw new Malformed();
+  const signed = found.reader.clone();
   const says = profile === 'compact' ? compact.decode(found.reader) : dcc.decode(found.reader);
-  return { profile, issuer, issuedAt, expiresAt, ...says };
+  return { profile, issuer, issuedAt, expiresAt, signed, ...says };
 }
 
 /** Seconds, whole or not, within the years that calendars reach (±2^40 s). */

@@ -55,3 +55,8 @@ export function instant(text: string): number {
   const offset = Number(offsetHours) * 3600 + Number(offsetMinutes) * 60 + Number(offsetSeconds);
   return at / 1000 - (sign === '-' ? -offset : offset);
 }
+
+/** How many days later `to` is than `from`. */
+export function daysBetween(from: string, to: string): number {
+  return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS;
+}

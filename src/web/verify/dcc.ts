@@ -1,7 +1,8 @@
 // The EU Digital COVID Certificate, schema 1.3, read as tolerantly as src/codec/dcc.rs: floats for dn and sd, tagged dates, null
 // groups, a missing gn, keys of later versions.
 import { type Item, Reader } from './cbor';
-import type { Statement } from './certificate';
+import type { Json } from './certlogic';
+import type { Certificate, Statement } from './certificate';
 import { type Says, count } from './compact';
 import { birth, day, instant } from './dates';
 import { Malformed } from './reasons';
@@ -167,4 +168,52 @@ function statement(group: string, entry: Entry): Statement {
 function normalized(uvci: string): string {
   const upper = uvci.replace(/[a-z]/g, (letter) => letter.toUpperCase());
   return withoutCheckCharacter(upper) ?? upper;
+}
+
+/** The DCC in `reader` as JSON, as it was signed: what rules are asked about. Dates lose their tag; what JSON cannot say is null. */
+export function toJson(reader: Reader): Json {
+  const item = reader.item();
+  switch (item.is) {
+    case 'int':
+      return Number(item.value);
+    case 'float':
+      return Number.isFinite(item.value) ? item.value : null;
+    case 'text':
+    case 'bool':
+      return item.value;
+    case 'tag':
+      return toJson(reader);
+    case 'array':
+      return Array.from({ length: item.value }, () => toJson(reader));
+    case 'map': {
+      const members: { [name: string]: Json } = Object.create(null);
+      for (let left = item.value; left > 0; left--) {
+        const key = reader.skip().item();
+        const value = toJson(reader);
+        if (key.is === 'text') members[key.value] = value;
+      }
+      return members;
+    }
+    default:
+      return null;
+  }
+}
+
+/** What a compact certificate is as a DCC, its transliterated name apart: `product` is its row of the rules' table. */
+export function ofCompact({ uvci, name, birth, statement }: Certificate, product: { code: string; holder: string; prophylaxis: string }): Json {
+  if (statement.type !== 'vaccination') throw new Malformed();
+  const [family = '', ...given] = name.split(' ');
+  const v = {
+    tg: '840539006',
+    vp: product.prophylaxis,
+    mp: product.code,
+    ma: product.holder,
+    dn: statement.dose,
+    sd: statement.series,
+    dt: statement.givenOn,
+    co: 'VN',
+    is: 'Ministry of Health',
+    ci: uvci,
+  };
+  return { ver: '1.3.0', nam: { fn: family, gn: given.join(' ') }, dob: birth, v: [v] };
 }

@@ -24,13 +24,13 @@ export type Reason =
 /** A rejection, thrown through the layers. It holds nothing of what was read. */
 export class Rejected extends Error {
   readonly reason: Reason;
-  /** Which rule is not met, when the reason is `not_acceptable`. */
-  readonly rule: string | undefined;
+  /** Which rule is not met, when the reason is `not_acceptable`, and whether it could not be asked. */
+  readonly unmet: { rule: string; open: boolean } | undefined;
 
-  constructor(reason: Reason, rule?: string) {
+  constructor(reason: Reason, unmet?: { rule: string; open: boolean }) {
     super(reason);
     this.reason = reason;
-    this.rule = rule;
+    this.unmet = unmet;
   }
 }
 

@@ -3,12 +3,15 @@ import * as base45 from './base45';
 import { toBase64 } from './base64';
 import type { Certificate, Profile } from './certificate';
 import * as cose from './cose';
+import type { Json } from './certlogic';
+import { unmetByCountry } from './country';
 import * as cwt from './cwt';
+import * as dcc from './dcc';
 import { inflate } from './inflate';
 import { isCalled } from './keys';
 import { type Reason, Rejected, rejecting } from './reasons';
 import { type Revocations, entriesOf } from './revocation';
-import { type Rules, productCode, unmet } from './rules';
+import { type Rules, cardOf, productCode, unmet } from './rules';
 import { type TrustList, type TrustedKey, allows } from './trust';
 
 /** What a verdict is made by: snapshots of what is trusted, revoked and ruled. */
@@ -40,6 +43,8 @@ export interface Verdict {
   card: 'green' | 'yellow' | 'red' | 'amber';
   reason?: Reason;
   rule?: string;
+  /** True if that rule could not be asked of this certificate. */
+  open?: boolean;
   profile?: Profile;
   type?: Certificate['statement']['type'];
   certificate?: Facts;
@@ -64,13 +69,14 @@ export async function verify(text: string, known: Knowledge, now: number): Promi
     return { ...accepted, checked_at: now, as_of };
   } catch (error) {
     if (!(error instanceof Rejected)) throw error;
-    const { reason, rule } = error;
-    return { result: 'rejected', card: 'red', reason, ...(rule !== undefined && { rule }), checked_at: now, as_of };
+    const { reason, unmet } = error;
+    const rule = unmet && { rule: unmet.rule, ...(unmet.open && { open: true }) };
+    return { result: 'rejected', card: 'red', reason, ...rule, checked_at: now, as_of };
   }
 }
 
 interface Signed {
-  certificate: Certificate;
+  certificate: cwt.Claims;
   key: TrustedKey;
 }
 
@@ -122,19 +128,30 @@ async function accept({ certificate, key }: Signed, known: Knowledge, now: numbe
   const standing = known.revocations.standing(await entriesOf(certificate.uvci));
   if (standing === 'revoked') throw new Rejected('revoked');
   const rule = unmet(known.rules, certificate.statement, now);
-  if (rule !== undefined) throw new Rejected('not_acceptable', rule);
+  if (rule !== undefined) throw new Rejected('not_acceptable', { rule, open: false });
+  const country = known.rules.certlogic?.length ? unmetByCountry(known.rules, certificate, dccOf(certificate, known.rules), key, now) : undefined;
+  if (country) throw new Rejected('not_acceptable', country);
   // Nothing of a person is shown on a yes that may be a no.
   if (standing === 'unconfirmed') return { result: 'unconfirmed', card: 'amber' } as const;
   const { statement, profile } = certificate;
-  const begun = statement.type === 'vaccination' && statement.dose < statement.series;
   return {
     result: 'accepted',
-    card: begun ? 'yellow' : 'green',
+    card: cardOf(known.rules, statement, now),
     profile,
     type: statement.type,
     certificate: facts(certificate, key, known.rules),
     kid: key.kid,
   } as const;
+}
+
+/** The DCC that a country's rules are asked about: the one that was signed, or what a compact certificate is as one. */
+function dccOf(certificate: cwt.Claims, rules: Rules): Json {
+  const { statement, profile, signed } = certificate;
+  if (profile === 'hc1') return dcc.toJson(signed.clone());
+  const code = statement.type === 'vaccination' ? productCode(rules, statement) : undefined;
+  const product = rules.products.find((row) => row.code === code);
+  if (!product) throw new Rejected('malformed_claims');
+  return dcc.ofCompact(certificate, product);
 }
 
 function checkKey(certificate: Certificate, key: TrustedKey, now: number): void {
