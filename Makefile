@@ -36,7 +36,7 @@ test: $(INTEROP)/ready web
 	.ci/need initdb zbarimg pdftotext openssl chromium
 	export INTEROP_PYTHON=$(INTEROP)/bin/python; \
 	cargo test --workspace $(CARGO_FLAGS); \
-	.ci/node node tests/web/all.mjs; \
+	.ci/node node --test-reporter=spec tests/web/all.mjs; \
 	for path in portable library; do THEXANH_ED25519=$$path cargo test --workspace $(CARGO_FLAGS) --test it; done
 
 # An independent implementation for the tests: other people's CBOR and cryptography, in another language.
@@ -46,10 +46,11 @@ $(INTEROP)/ready: tests/interop/requirements.txt
 	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench:  ## Ends with one line a path: figure: <name> <value> <unit> <ratio>x <against>
-	.ci/need initdb
+bench: build  ## Ends with one line a path: figure: <name> <value> <unit> <ratio>x <against>
+	.ci/need initdb chromium
 	cargo bench $(CARGO_FLAGS) | tee target/figures
 	cargo run --release $(CARGO_FLAGS) -p loadtest -- verify | tee -a target/figures
+	THEXANH=target/release/thexanh .ci/node node --test-reporter=spec tests/web/figures.mjs | tee -a target/figures
 	@grep -E '^(peer|figure): ' target/figures
 
 loadtest: build  ## Registrations, doses, matching, lists and verifying under load, every answer checked; FULL=1 takes longer
@@ -68,7 +69,7 @@ vectors:  ## Makes tests/vectors anew: the same bytes every time
 screenshots: web  ## Every page at phone and desk width, into target/screenshots
 	.ci/need initdb chromium
 	cargo build $(CARGO_FLAGS)
-	.ci/node node tests/web/screenshots.mjs
+	.ci/node node --test-reporter=spec tests/web/screenshots.mjs
 
 openapi:  ## Writes src/web/openapi.json anew, of which the pages have their types
 	MAKE_OPENAPI=1 cargo test $(CARGO_FLAGS) --test it the_pages_know_the_api_as_it_is

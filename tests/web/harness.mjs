@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const packages = createRequire(join(root, 'src/web/package.json'));
 const { chromium } = packages('playwright-core');
 
-const binary = process.env.THEXANH ?? join(root, 'target/debug/thexanh');
+const binary = resolve(root, process.env.THEXANH ?? 'target/debug/thexanh');
 const scratch = join(root, 'target/web-tests');
 mkdirSync(scratch, { recursive: true });
 

@@ -3,15 +3,15 @@ import type { Verdict } from '../verify/verify';
 
 /** To the worker. */
 export type Ask =
-  /** A frame of the camera; the worker closes it. `at`: when it was shown, by the page's `performance.now()`. */
+  /** A frame of the camera; the worker closes it. `at`: when it was shown, here and below by the page's `performance.now()`. */
   | { ask: 'frame'; picture: ImageBitmap; at: number }
   /** A picture that somebody chose. */
-  | { ask: 'picture'; file: Blob }
+  | { ask: 'picture'; file: Blob; at: number }
   /** A text that a handheld scanner typed, or that was pasted. */
-  | { ask: 'text'; text: string }
+  | { ask: 'text'; text: string; at: number }
   /** Fetch what is new. */
   | { ask: 'sync' }
-  /** Forget which code was seen last: it is to be answered again. */
+  /** Forget which codes were seen: they are to be answered again. */
   | { ask: 'forget' };
 
 /** Who gave a verdict. */

@@ -14,8 +14,8 @@ let synced: Synced | undefined;
 let syncing: Promise<void> | undefined;
 let trouble: State['trouble'];
 
-/** What was seen last and when, so that a code that stays in view is answered once. */
-let last = { text: '', at: -Infinity };
+/** When each code was last in view, so that one that stays there is answered once, and two side by side once each. */
+const seen = new Map<string, number>();
 /** For how long a code must be out of view to be answered again, in milliseconds. */
 const AWAY_MS = 2_500;
 let code = 0;
@@ -104,15 +104,16 @@ async function askServer(text: string): Promise<Verdict | undefined> {
 async function frame(picture: ImageBitmap, at: number): Promise<void> {
   const text = await readFrame(picture);
   tell({ told: 'ready' });
+  for (const [other, then] of seen) if (at - then > AWAY_MS) seen.delete(other);
   if (text === undefined) return;
-  const seen = last;
-  last = { text, at };
-  if (text !== seen.text || at - seen.at > AWAY_MS) await judge(text, at);
+  const isNew = !seen.has(text);
+  seen.set(text, at);
+  if (isNew) await judge(text, at);
 }
 
-async function picture(file: Blob): Promise<void> {
+async function picture(file: Blob, at: number): Promise<void> {
   const text = await readPicture(file).catch(() => null);
-  if (typeof text === 'string') return judge(text, performance.now());
+  if (typeof text === 'string') return judge(text, at);
   tell({ told: 'nothing', why: text === null ? 'no_picture' : 'no_code' });
 }
 
@@ -121,13 +122,13 @@ self.onmessage = ({ data }: MessageEvent<Ask>) => {
     case 'frame':
       return void frame(data.picture, data.at);
     case 'picture':
-      return void picture(data.file);
+      return void picture(data.file, data.at);
     case 'text':
-      return void judge(data.text, performance.now());
+      return void judge(data.text, data.at);
     case 'sync':
       return void startSync();
     case 'forget':
-      last = { text: '', at: -Infinity };
+      seen.clear();
   }
 };
 
