@@ -1,4 +1,5 @@
 // The camera: opened, chosen, lit and zoomed, and its frames handed on.
+import { keep, recall } from '../shared/device';
 
 /** Why there is no picture; each has a sentence that says what to do. */
 export type NoCamera = 'refused' | 'none' | 'busy' | 'insecure' | 'lost';
@@ -16,7 +17,7 @@ interface Capabilities extends MediaTrackCapabilities {
   focusMode?: string[];
 }
 
-const CHOSEN = 'thexanh.camera';
+const CHOSEN = 'camera';
 
 export class Camera {
   readonly #video: HTMLVideoElement;
@@ -34,7 +35,7 @@ export class Camera {
   async open(): Promise<NoCamera | undefined> {
     if (!navigator.mediaDevices) return 'insecure';
     this.close();
-    const chosen = localStorage.getItem(CHOSEN);
+    const chosen = recall(CHOSEN);
     const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
     const stream = await this.#stream({ ...size, ...(chosen ? { deviceId: { exact: chosen } } : { facingMode: 'environment' }) });
     // The chosen one may be gone.
@@ -97,7 +98,7 @@ export class Camera {
   }
 
   choose(id: string): Promise<NoCamera | undefined> {
-    localStorage.setItem(CHOSEN, id);
+    keep(CHOSEN, id);
     return this.open();
   }
 

@@ -1,32 +1,25 @@
 // How this device's officer likes the page, and how many of each verdict there were today: kept here, with nothing of anybody.
+import { keep, recall } from '../shared/device';
 import type { Verdict } from '../verify/verify';
 
 type Card = Verdict['card'];
 
 function stored<T extends object>(name: string, initial: T): T {
   try {
-    return { ...initial, ...(JSON.parse(localStorage.getItem(name) ?? '{}') as Partial<T>) };
+    return { ...initial, ...(JSON.parse(recall(name) ?? '{}') as Partial<T>) };
   } catch {
     return initial;
   }
 }
 
-function keep(name: string, value: object): void {
-  try {
-    localStorage.setItem(name, JSON.stringify(value));
-  } catch {
-    // It holds for this visit.
-  }
-}
-
-const SETTINGS = 'thexanh.scan.settings';
-const COUNTS = 'thexanh.scan.counts';
+const SETTINGS = 'scan.settings';
+const COUNTS = 'scan.counts';
 
 export const settings = $state(stored(SETTINGS, { large: false, contrast: false, left: false, sound: true, buzz: true }));
 
 /** Keeps the settings as they are now. */
 export function keepSettings(): void {
-  keep(SETTINGS, settings);
+  keep(SETTINGS, JSON.stringify(settings));
 }
 
 const today = () => new Date().toDateString();
@@ -40,11 +33,11 @@ export function count(card: Card, instead?: Card): void {
   if (counts.day !== today()) Object.assign(counts, none());
   counts[card] += 1;
   if (instead && counts[instead] > 0) counts[instead] -= 1;
-  keep(COUNTS, counts);
+  keep(COUNTS, JSON.stringify(counts));
 }
 
 /** Counts from nothing again. */
 export function resetCounts(): void {
   Object.assign(counts, none());
-  keep(COUNTS, counts);
+  keep(COUNTS, JSON.stringify(counts));
 }

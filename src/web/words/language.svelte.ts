@@ -1,27 +1,18 @@
 // In which language the page speaks: Vietnamese or English, the browser's choice until the person makes another.
+import { keep, recall } from '../shared/device';
 
 export type Language = 'vi' | 'en';
 
-const STORED = 'thexanh.language';
+const STORED = 'language';
 
 function preferred(): Language {
-  const stored = read();
-  if (stored) return stored;
+  const stored = recall(STORED);
+  if (stored === 'vi' || stored === 'en') return stored;
   for (const tag of navigator.languages ?? [navigator.language]) {
     const primary = tag.toLowerCase().split('-')[0];
     if (primary === 'vi' || primary === 'en') return primary;
   }
   return 'vi';
-}
-
-/** The stored choice; none where storage is closed to us. */
-function read(): Language | undefined {
-  try {
-    const stored = localStorage.getItem(STORED);
-    return stored === 'vi' || stored === 'en' ? stored : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 const first = preferred();
@@ -36,11 +27,7 @@ export const language = {
   choose(to: Language): void {
     current = to;
     document.documentElement.lang = to;
-    try {
-      localStorage.setItem(STORED, to);
-    } catch {
-      // It is forgotten with the page.
-    }
+    keep(STORED, to);
   },
 };
 
