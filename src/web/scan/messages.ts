@@ -3,8 +3,8 @@ import type { Verdict } from '../verify/verify';
 
 /** To the worker. */
 export type Ask =
-  /** A frame of the camera; the worker closes it. `at`: when it was shown, here and below by the page's `performance.now()`. */
-  | { ask: 'frame'; picture: ImageBitmap; at: number }
+  /** A frame of the camera, which the worker closes. `at`: when it was shown, here and below by the page's `performance.now()`. */
+  | { ask: 'frame'; picture: ImageBitmap | ImageData; at: number }
   /** A picture that somebody chose. */
   | { ask: 'picture'; file: Blob; at: number }
   /** A text that a handheld scanner typed, or that was pasted. */

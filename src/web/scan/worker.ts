@@ -101,8 +101,9 @@ async function askServer(text: string): Promise<Verdict | undefined> {
   }
 }
 
-async function frame(picture: ImageBitmap, at: number): Promise<void> {
-  const text = await readFrame(picture);
+async function frame(picture: ImageBitmap | ImageData, at: number): Promise<void> {
+  // A frame that cannot be read is a frame without a code: the next one comes at once.
+  const text = await readFrame(picture).catch(() => undefined);
   tell({ told: 'ready' });
   for (const [other, then] of seen) if (at - then > AWAY_MS) seen.delete(other);
   if (text === undefined) return;
