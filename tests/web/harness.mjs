@@ -34,12 +34,19 @@ export function run(args, input) {
   return ran.stdout;
 }
 
-/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. `args`: more for `thexanh demo`. */
-export async function startService({ data = mkdtempSync(join(scratch, 'data-')), args = [] } = {}) {
+/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. */
+export async function startService() {
+  const data = mkdtempSync(join(scratch, 'data-'));
   if (!existsSync(binary)) throw new Error(`${binary} is not there; cargo build makes it`);
-  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', '127.0.0.1:0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     cwd: scratch,
+  });
+  // Where the database is that was started for it, if not in the data directory: nobody else will take it away.
+  let cluster;
+  createInterface(child.stderr).on('line', (line) => {
+    cluster ??= /cluster=(\S+)/.exec(line)?.[1];
+    if (/ (WARN|ERROR) |panicked/.test(line)) process.stderr.write(`${line}\n`);
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const tokens = {};
@@ -58,17 +65,15 @@ export async function startService({ data = mkdtempSync(join(scratch, 'data-')),
   const stop = async () => {
     if (child.exitCode === null) child.kill('SIGTERM');
     await ended;
+    for (const dir of [data, cluster]) if (dir) rmSync(dir, { recursive: true, force: true });
   };
-  return { url, tokens, data, stop };
+  return { url, tokens, stop };
 }
 
 /** The service that all tests share. */
 export const service = once(async () => {
   const started = await startService();
-  closing.push(async () => {
-    await started.stop();
-    rmSync(started.data, { recursive: true, force: true });
-  });
+  closing.push(started.stop);
   return started;
 });
 

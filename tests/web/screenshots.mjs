@@ -47,9 +47,23 @@ test('the scanner’s answers', async () => {
     await page.locator('[data-card] [data-server="agrees"]').waitFor();
   };
   await shoot(camera, 'scan-green', '/scan', live);
+  await shoot(camera, 'scan-large', '/scan', async (page) => {
+    const liked = { large: true, contrast: true, left: true, sound: true, buzz: true };
+    await page.evaluate((liked) => localStorage.setItem('thexanh.scan.settings', JSON.stringify(liked)), liked);
+    await page.reload();
+    await live(page);
+  });
   await shoot(await browser(), 'scan-yellow', '/scan', scanned(begun.text), { '': {}, '-en': { locale: 'en-GB' } });
+  const idle = await browserWithCamera(await film(await browser(), join(root, 'target/web-tests/idle.y4m'), [{ seconds: 1 }]));
+  await shoot(idle, 'scan-live', '/scan', async (page) => {
+    if ((await page.locator('main').getAttribute('data-phase')) === 'start') await page.locator('button.begin').click();
+    await page.locator('.frame').waitFor();
+  });
   const forged = begun.text.slice(0, -1) + (begun.text.endsWith('0') ? '1' : '0');
   await shoot(await browser(), 'scan-red', '/scan', scanned(forged));
   await shoot(await browser(), 'scan-settings', '/scan', (page) => page.getByRole('button', { name: 'Cài đặt' }).click());
-  await shoot(await browser(), 'scan-none', '/scan', (page) => page.locator('button.begin').click());
+  await shoot(await browser(), 'scan-none', '/scan', async (page) => {
+    await page.locator('button.begin').click();
+    await page.locator('[role=alert]').waitFor();
+  });
 });

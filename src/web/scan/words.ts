@@ -123,7 +123,7 @@ export const words = dictionary(
     viewfinder: 'The camera’s picture',
 
     valid: 'VALID',
-    doses: (dose: number, series: number) => (series === 1 ? `${dose}/${series} DOSE` : `${dose}/${series} DOSES`),
+    doses: (dose: number, series: number) => `DOSE ${dose}/${series}`,
     invalid: 'NOT VALID',
     check: 'TO BE CHECKED',
     unsure: 'This device cannot be sure without a network: the card may have been revoked. Go on line and scan it again.',
