@@ -138,3 +138,11 @@ CREATE TABLE idempotency (
     body_hash bytea NOT NULL,
     created_at timestamptz NOT NULL
 );
+
+-- The rules: every version that was ever set; the one of version's topic 'rules' is in force, or the built-in version 1.
+CREATE TABLE rules (
+    version bigint PRIMARY KEY,
+    document text NOT NULL,     -- JSON, as it is published
+    set_at timestamptz NOT NULL,
+    set_by text NOT NULL
+);

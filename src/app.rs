@@ -37,6 +37,7 @@ use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, PublicKey};
+use crate::policy::RulesError;
 use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
@@ -58,6 +59,9 @@ pub enum StartError {
     /// A key of the trust list cannot be used.
     #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
     Key(#[from] KeyError),
+    /// The rules in the database are none that this version of the service can read.
+    #[error("the rules in the database cannot be used: {0}")]
+    Rules(#[from] RulesError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -69,6 +73,7 @@ impl StartError {
         match self {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
+            StartError::Rules(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
@@ -364,6 +369,7 @@ impl App {
         metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
         metrics::gauge!("thexanh_registrations_waiting").set(self.registrar.waiting() as f64);
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
+        metrics::gauge!("thexanh_rules_version").set(self.engine.rules().version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());

@@ -58,7 +58,7 @@ impl Engine {
     pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
         let trust = self.trust.load();
         let key = key_of(text, &trust);
-        if key.is_some_and(|key| self.answer_kept(&key, &trust, out)) {
+        if key.is_some_and(|key| self.answer_kept(text, &key, &trust, out)) {
             return;
         }
         verify::with_signature(text, &trust, |signed| {
@@ -79,7 +79,7 @@ impl Engine {
     /// work.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let trust = self.trust.load();
-        key_of(text, &trust).is_some_and(|key| self.answer_kept(&key, &trust, out))
+        key_of(text, &trust).is_some_and(|key| self.answer_kept(text, &key, &trust, out))
     }
 
     /// Calls `each` with the verdict on each text, in their order, as of now, their signatures proved together. Nothing is kept.
@@ -126,23 +126,23 @@ impl Engine {
         out
     }
 
-    fn answer_kept(&self, key: &ProofKey, trust: &TrustList, out: &mut Vec<u8>) -> bool {
+    fn answer_kept(&self, text: &str, key: &ProofKey, trust: &TrustList, out: &mut Vec<u8>) -> bool {
         let Some(proof) = self.proofs.recall(key) else { return false };
         self.tallies.hit();
         let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
-        let rejection = proof.standing.check(&revoked, &rules, now).err();
-        match rejection {
-            None => proof.told.write_json(now, as_of, out),
-            Some(rejection) => Verdict::rejected(rejection, now, as_of).write_json(out),
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version() };
+        let verdict = proof.standing.check(text, &revoked, &rules, now);
+        match verdict {
+            Ok(card) => proof.told.write_json(card, now, as_of, out),
+            Err(rejection) => Verdict::rejected(rejection, now, as_of).write_json(out),
         }
-        self.tallies.judged(rejection.map(Rejection::code));
+        self.tallies.judged(verdict.err().map(Rejection::code));
         true
     }
 
     fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, trust: &TrustList) -> Verdict<'a> {
         let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version() };
         let accepted = signed.map_err(|rejection| *rejection).and_then(|signed| signed.accept(&revoked, &rules, now));
         let verdict = match accepted {
             Ok(verified) => Verdict::accepted(verified, now, as_of),
@@ -185,6 +185,12 @@ impl Engine {
     /// Trusts `list` from now on; proofs made under another version are not found again.
     pub fn set_trust(&self, list: TrustList) {
         self.trust.store(Arc::new(list));
+    }
+
+    /// Judges by `rules` from now on, unless newer ones are in force. Proofs stay: acceptance is asked at every request.
+    pub fn set_rules(&self, rules: Rules) {
+        let rules = Arc::new(rules);
+        self.rules.rcu(|in_force| Arc::clone(if rules.version() > in_force.version() { &rules } else { in_force }));
     }
 
     /// Adds revocations at once. `version`: the list's, if it is known; what is in force is never taken back.

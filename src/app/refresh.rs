@@ -1,4 +1,4 @@
-//! Keeping the engine's snapshots fresh: the trust list by its version row, revocations by polling the outbox.
+//! Keeping the engine's snapshots fresh: the trust list and the rules by their version rows, revocations by polling the outbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{App, Engine, StartError};
 use crate::certificate::Uvci;
+use crate::policy::{Rules, RulesDocument};
 use crate::revocation;
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
@@ -22,7 +23,7 @@ const DEADLINES_PAGE: i64 = 500;
 const UPKEEP: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
+    /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations, keys and rules.
     ///
     /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation is in
     /// force here whether or not it has one yet: the version says what a poller has seen, not what is true.
@@ -31,6 +32,17 @@ impl Engine {
         self.take_revocations(store).await?;
         if store.trust_version().await? != self.trust().version() || self.trust().all().is_empty() {
             self.take_keys(store).await?;
+        }
+        if store.rules_version().await? != self.rules().version() {
+            self.take_rules(store).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rules over as they are in `store`. Those in force stay if it has some that cannot be read.
+    async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
+        if let Some(json) = store.rules().await? {
+            self.set_rules(Rules::new(RulesDocument::read(json.as_bytes())?)?);
         }
         Ok(())
     }
@@ -92,13 +104,13 @@ impl App {
             match self.refresh().await {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!("keys and revocations are fresh again");
+                    tracing::info!("keys, revocations and rules are fresh again");
                 }
                 Ok(()) => {}
                 Err(error) if failing => tracing::debug!(code = error.code(), "still cannot refresh"),
                 Err(error) => {
                     failing = true;
-                    tracing::error!(code = error.code(), cause = %error, "cannot refresh keys and revocations; what is known stays in force");
+                    tracing::error!(code = error.code(), cause = %error, "cannot refresh keys, revocations and rules; what is known stays in force");
                 }
             }
             round = round.wrapping_add(1);

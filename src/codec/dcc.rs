@@ -12,6 +12,7 @@
 //! keys of later versions. The value sets are not checked: they grow, and a verdict must not depend on their age.
 
 use jiff::civil::Date;
+use serde_json::Value as Json;
 
 use super::CodecError;
 use super::cbor::{Item, Reader};
@@ -237,6 +238,35 @@ impl Entry<'_> {
 fn normalized_uvci(uvci: &str) -> String {
     let upper = uvci.to_ascii_uppercase();
     strip_check_character(&upper).unwrap_or(&upper).to_owned()
+}
+
+/// The DCC in `reader` as JSON, as it was signed: what rules are asked about.
+///
+/// Dates lose their tag and whole floats their point, as JSON has neither; what JSON cannot say is null. Errors:
+/// [`CodecError::Cbor`].
+pub(super) fn to_json(reader: &mut Reader<'_>) -> Result<Json, CodecError> {
+    Ok(match reader.item()? {
+        Item::Int(int) => int.into(),
+        // Below 2^53 in size a float's whole part is exact.
+        Item::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => (float as i64).into(),
+        Item::Float(float) => float.into(),
+        Item::Text(text) => text.into(),
+        Item::Bool(truth) => truth.into(),
+        Item::Bytes(_) | Item::Null | Item::Other => Json::Null,
+        Item::Tag(_) => to_json(reader)?,
+        Item::Array(len) => (0..len).map(|_| to_json(reader)).collect::<Result<_, _>>()?,
+        Item::Map(len) => {
+            let mut members = serde_json::Map::new();
+            for _ in 0..len {
+                let mut key = Reader::new(reader.skip()?);
+                let value = to_json(reader)?;
+                if let Item::Text(key) = key.item()? {
+                    members.insert(key.to_owned(), value);
+                }
+            }
+            Json::Object(members)
+        }
+    })
 }
 
 /// Encodes a dose as a DCC. Holder and prophylaxis come from the product's own row, so a wrong pair cannot be written.

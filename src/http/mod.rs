@@ -31,6 +31,7 @@ mod refusals;
 mod registration_lists;
 pub mod registrations;
 pub mod revocations;
+pub mod rules;
 mod server;
 pub mod sessions;
 mod sheet;
@@ -72,6 +73,8 @@ pub struct Shared {
     pub tokens: Arc<TokenKey>,
     /// The trust list in its forms.
     pub forms: Arc<trust_list::Forms>,
+    /// The rules, ready to be sent.
+    rules: Arc<rules::Forms>,
     /// How often one address asked for a code.
     quota: Arc<quota::Quota>,
 }
@@ -80,7 +83,7 @@ impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
         let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
-        Shared { app, tokens, forms: Arc::default(), quota }
+        Shared { app, tokens, forms: Arc::default(), rules: Arc::default(), quota }
     }
 }
 
@@ -90,6 +93,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.rules)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
@@ -122,6 +126,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify") => web::post().to(verify::post_verify),
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
+        ("GET", "/v1/rules") => get().to(rules::get_rules),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
         ("POST", "/v1/certificates/{uvci}/renew") => web::post().to(dose_changes::post_renewal),

@@ -22,6 +22,7 @@ mod reference;
 mod registrations;
 mod restating;
 mod revocations;
+mod rules;
 mod sessions;
 mod tickets;
 
@@ -53,6 +54,7 @@ pub use reference::{Claim, Facility, Province};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};
 pub use restating::KnownPerson;
 pub use revocations::Revoked;
+pub use rules::SetRules;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
 pub use tickets::{NewTicket, TicketRow};
 

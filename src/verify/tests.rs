@@ -225,7 +225,7 @@ fn a_product_number_from_tomorrow_is_not_acceptable_rather_than_malformed() {
     assert_eq!(tomorrow[at..], [0x04, 0x19, 0x49, 0x98]);
     tomorrow[at] = 0x17; // number 23
     let rejection = verdict(&forged(Profile::Compact, &key, -8, &tomorrow), &trust, ISSUED_AT);
-    assert_eq!(rejection, Err(Rejection::NotAcceptable { rule: "product_known" }));
+    assert_eq!(rejection, Err(Rejection::NotAcceptable { rule: RuleName::Ours("product_known"), open: false }));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn an_issuer_that_names_no_country_contradicts_none() {
         let list = list([trusted(&key)]);
         let signed = check_signature(&text(Profile::Hc1, &key), &list).expect("signed");
         let certificate = Certificate { issuer: Some(iss.into()), ..signed.certificate };
-        Signed::new(certificate, &list.keys(&key.kid())[0])
+        Signed::new(certificate, &[], &list.keys(&key.kid())[0])
             .accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT)
             .map(|_| ())
     };

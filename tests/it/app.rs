@@ -32,6 +32,24 @@ pub struct TestApp {
     schema: TestSchema,
 }
 
+/// A second node, beside a [`TestApp`].
+pub struct Node {
+    pub app: Arc<App>,
+    serving: Serving,
+}
+
+impl Node {
+    pub fn address(&self) -> SocketAddr {
+        self.serving.address()
+    }
+
+    /// Stops as the command line does.
+    pub async fn stop(self) {
+        self.serving.stop().await;
+        self.app.stop().await;
+    }
+}
+
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
 pub fn config() -> Config {
     let variables = std::env::vars().filter(|(name, _)| name == "THEXANH_ED25519");
@@ -93,6 +111,15 @@ impl TestApp {
     /// What a query of one number gives.
     pub async fn count(&self, sql: &str) -> i64 {
         self.sql().await.query_one(sql, &[]).await.expect("counts").get(0)
+    }
+
+    /// Another node on the same database.
+    pub async fn another(&self) -> Node {
+        let (config, clock) = (self.app.config().clone(), self.clock.clone());
+        let app =
+            App::start(config, clock, self.schema.store().await, Arc::clone(&self.keyring)).await.expect("starts");
+        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&self.tokens))).expect("listens");
+        Node { app, serving }
     }
 
     pub fn address(&self) -> SocketAddr {

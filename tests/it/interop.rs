@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::app::TestApp;
 use thexanh::http::access::Role;
+use thexanh::keys::Algorithm;
+
+use crate::app::TestApp;
 
 /// The answers of tests/interop/verify.py to `texts`.
 fn verify(trust_list: &[u8], texts: &[&str]) -> Vec<Value> {
@@ -58,5 +60,32 @@ async fn python_verifies_a_compact_and_an_hc1_text_from_the_trust_list_alone() {
     assert_eq!(answers[1]["claims"]["product"], "EU/1/20/1528");
     assert_eq!(answers[0]["claims"]["exp"], answers[1]["claims"]["exp"]);
     assert_eq!(answers[2]["accepted"], false);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_dgc_crate_verifies_an_hc1_text_by_its_whole_chain() {
+    let app = TestApp::start().await;
+    app.certificate("R-1").await;
+    let second = app.dose("R-2", 2).await.json();
+    let uvci = second["uvci"].as_str().expect("a UVCI");
+    let hc1 = app.get_as(Role::Facility, &format!("/v1/certificates/{uvci}.txt?profile=hc1")).await;
+    let key = app.keyring.issuers().iter().find(|key| key.algorithm() == Algorithm::Es256).expect("a key");
+    let point = key.spki_der().last_chunk::<65>().expect("the point ends the SubjectPublicKeyInfo");
+    let mut trust = dgc::TrustList::new();
+    trust.add(&key.kid().0, point.to_vec());
+    let (read, signature) = dgc::validate(hc1.text(), &trust).expect("a certificate");
+    assert!(signature.is_valid());
+    assert_eq!((read.issuer.as_str(), read.certs.len()), ("VN", 1));
+    let stated = &read.certs[&1];
+    assert_eq!((stated.date_of_birth.as_str(), stated.name.surname.as_deref()), ("1983-10-10", Some("Nguyễn")));
+    let dose = &stated.vaccines[0];
+    assert_eq!((dose.id.as_str(), dose.dose_number, dose.total_doses), (uvci, 2, 2));
+    assert_eq!(dose.medicinal_product, "EU/1/20/1528");
+    // Under another key of the same kid the same text is none.
+    let other = thexanh::keys::IssuerKey::generate(Algorithm::Es256).expect("generates");
+    let mut trust = dgc::TrustList::new();
+    trust.add(&key.kid().0, other.spki_der().last_chunk::<65>().expect("a point").to_vec());
+    assert!(!dgc::validate(hc1.text(), &trust).expect("a certificate").1.is_valid());
     app.stop().await;
 }
