@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+pub mod editions;
 pub mod engine;
 mod held;
 pub mod imports;
@@ -129,6 +130,7 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    editions: editions::Editions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
@@ -176,6 +178,7 @@ impl App {
             store,
             node: Uuid::new_v4(),
             engine,
+            editions: editions::Editions::default(),
             imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
@@ -184,8 +187,10 @@ impl App {
             tasks: Mutex::default(),
         });
         app.refresh().await?;
+        app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
@@ -214,7 +219,7 @@ impl App {
             Revoked::Unknown => {}
             // The poller brings the version; the certificate does not wait for it.
             Revoked::New | Revoked::Already(_) => {
-                self.engine.add_revocations(None, &[revocation::entry(&uvci.to_string())]);
+                self.engine.put_ahead(&[revocation::Change::Add(revocation::entry(&uvci.to_string()))]);
                 self.held_lists.forget_all();
             }
         }
@@ -255,8 +260,8 @@ impl App {
 
     /// Rejects these certificates here from now on: they are revoked in the database.
     pub fn fell(&self, revoked: &[Uvci]) {
-        let entries: Vec<_> = revoked.iter().map(|uvci| revocation::entry(&uvci.to_string())).collect();
-        self.engine.add_revocations(None, &entries);
+        let add = |uvci: &Uvci| revocation::Change::Add(revocation::entry(&uvci.to_string()));
+        self.engine.put_ahead(&revoked.iter().map(add).collect::<Vec<_>>());
         revoked.iter().for_each(|uvci| self.pictures.forget(*uvci));
     }
 
@@ -372,6 +377,7 @@ impl App {
         metrics::gauge!("thexanh_rules_version").set(self.engine.rules().version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
+        metrics::gauge!("thexanh_revocations_index_version").set(self.editions.newest().index().version as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
     }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519;
 use crate::policy::Rules;
-use crate::revocation::{Entry, RevocationSet};
+use crate::revocation::{Change, RevocationSet};
 use crate::trust::TrustList;
 use crate::verify::{self, Rejection, Signed};
 
@@ -193,17 +193,26 @@ impl Engine {
         self.rules.rcu(|in_force| Arc::clone(if rules.version() > in_force.version() { &rules } else { in_force }));
     }
 
-    /// Adds revocations at once. `version`: the list's, if it is known; what is in force is never taken back.
-    pub fn add_revocations(&self, version: Option<u64>, entries: &[Entry]) {
-        self.revoked.rcu(|set| {
-            let known = entries.iter().all(|entry| set.contains(entry));
-            let version = version.unwrap_or(set.version()).max(set.version());
-            if known && version == set.version() {
-                Arc::clone(set)
-            } else {
-                Arc::new(set.extended(version, entries.iter().copied()))
-            }
-        });
+    /// Puts changes in force at once, ahead of the list's version.
+    pub fn put_ahead(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.revoked.rcu(|set| set.with_ahead(changes));
+        }
+    }
+
+    /// Takes over events with their versions, in their order; those that are known are passed over.
+    pub fn take_events(&self, events: &[(u64, Change)]) {
+        if !events.is_empty() {
+            self.revoked.rcu(|set| set.after(events));
+        }
+    }
+
+    /// Drops what is ahead of the list by mistake, after a whole look at it that began with `before`: see
+    /// [`RevocationSet::settled`].
+    pub fn settle(&self, before: &RevocationSet, unnumbered: &[Change]) {
+        if before.is_ahead() {
+            self.revoked.rcu(|set| set.settled(before, unnumbered));
+        }
     }
 
     /// How many proofs are kept, for the metrics.
@@ -318,13 +327,18 @@ mod tests {
     }
 
     #[test]
-    fn revocations_are_added_and_never_taken_back() {
+    fn what_is_ahead_is_in_force_and_the_version_never_goes_back() {
         let engine = Engine::new(Clock::fixed(NOW), 1, ed25519::Engine::new(Path::Portable));
-        engine.add_revocations(None, &[[1; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (0, 1));
-        engine.add_revocations(Some(3), &[[1; 16], [2; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 2));
-        engine.add_revocations(Some(2), &[[3; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 3), "a version never goes back");
+        let state = || (engine.revoked().version(), engine.revoked().len());
+        engine.put_ahead(&[Change::Add([1; 16])]);
+        assert_eq!(state(), (0, 1));
+        engine.take_events(&[(1, Change::Add([1; 16])), (3, Change::Add([2; 16]))]);
+        assert_eq!(state(), (3, 2));
+        engine.take_events(&[(2, Change::Add([3; 16]))]);
+        assert_eq!(state(), (3, 2), "an event of a version that is passed is known");
+        engine.put_ahead(&[Change::Remove([2; 16])]);
+        assert_eq!(state(), (3, 1));
+        engine.settle(&engine.revoked(), &[]);
+        assert_eq!(state(), (3, 2), "the list says otherwise");
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{App, Engine, StartError};
 use crate::certificate::Uvci;
 use crate::policy::{Rules, RulesDocument};
-use crate::revocation;
+use crate::revocation::{self, Change};
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
 
@@ -48,19 +48,24 @@ impl Engine {
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
-        let entry = |uvci: &Uvci| revocation::entry(&uvci.to_string());
-        // Those without a version first: one that gets its version in between is met again among the others.
-        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(entry).collect();
-        self.add_revocations(None, &unnumbered);
+        let add = |uvci: &Uvci| Change::Add(revocation::entry(&uvci.to_string()));
+        let before = self.revoked();
+        // Those without a version first: one that gets its version in between is met again among the others. Read last, it
+        // would be missed by both, and taken off by `settle`.
+        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(add).collect();
+        self.put_ahead(&unnumbered);
         loop {
             let page = store.revocations_after(self.revoked().version(), PAGE).await?;
-            let Some((version, _)) = page.last() else { return Ok(()) };
-            let entries: Vec<_> = page.iter().map(|(_, uvci)| entry(uvci)).collect();
-            self.add_revocations(Some(*version), &entries);
-            if page.len() < PAGE as usize {
-                return Ok(());
+            let events: Vec<_> = page.iter().map(|(version, uvci)| (*version, add(uvci))).collect();
+            self.take_events(&events);
+            if events.len() < PAGE as usize {
+                break;
             }
         }
+        if unnumbered.len() < PAGE as usize {
+            self.settle(&before, &unnumbered);
+        }
+        Ok(())
     }
 
     /// Takes the trust list over as it is in `store`.
@@ -82,6 +87,7 @@ impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
         self.engine.refresh(&self.store, self.node).await?;
+        self.tell_editions();
         self.refreshed.store(Arc::new(Some(Instant::now())));
         Ok(())
     }

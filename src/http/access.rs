@@ -165,6 +165,8 @@ pub const ROUTES: &[Route] = &[
     roles("POST", "/v1/imports",                           [No,    Own,     Own,     No,      No,      No]),
     roles("GET",  "/v1/imports/{id}",                      [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/imports/{id}/rejects.csv",          [No,    Own,     Own,     All,     No,      No]),
+    open("GET", "/v1/revocations/{slice}"),
+    open("GET", "/v1/revocations"),
     roles("POST", "/v1/revocations",                       [No,    No,      No,      All,     No,      No]),
     roles("GET",  "/v1/stats",                             [No,    No,      Own,     All,     All,     No]),
     roles("GET",  "/v1/appointments/sessions",             [Own,   Own,     Own,     All,     No,      No]),

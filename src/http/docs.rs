@@ -53,6 +53,8 @@ use super::published::Published;
         super::imports::post_import,
         super::imports::get_import,
         super::imports::get_rejects,
+        super::revocation_index::get_revocations,
+        super::revocation_index::get_slice,
         super::revocations::post_revocation,
         super::reference::get_provinces,
         super::reference::get_facilities,

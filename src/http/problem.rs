@@ -94,6 +94,8 @@ kinds! {
     UNKNOWN_CORRECTION = 404 "unknown_correction" "There is no such correction" "Không có yêu cầu đính chính này";
     /// No import with this id.
     UNKNOWN_IMPORT = 404 "unknown_import" "There is no such import" "Không có lần nhập dữ liệu này";
+    /// No slice of that name belongs to an index that is served.
+    UNKNOWN_SLICE = 404 "unknown_slice" "There is no such slice" "Không có phần dữ liệu này";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.

@@ -96,7 +96,7 @@ fn a_proof_does_not_outlive_its_certificate() {
     let key = key(Algorithm::EdDsa);
     let signed = check_signature(&text(Profile::Compact, &key), &list([trusted(&key)])).expect("signed");
     let rules = Rules::default();
-    let revoked = RevocationSet::new(1, [revocation::entry(&Uvci([7; 16]).to_string())]);
+    let revoked: RevocationSet = [revocation::entry(&Uvci([7; 16]).to_string())].into_iter().collect();
     assert!(signed.accept(&RevocationSet::default(), &rules, ISSUED_AT).is_ok());
     assert_eq!(signed.accept(&revoked, &rules, ISSUED_AT).map(|_| ()), Err(Rejection::Revoked));
     let late = UnixSeconds(EXPIRES_AT.0 + 1);

@@ -29,6 +29,7 @@ mod http_verify;
 mod imports;
 mod interop;
 mod layering;
+mod offline;
 mod qr;
 mod rules;
 mod store;
