@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 
 /** Doses of a course of two recorded at the desk, for `count` people: `{ name, text, uvci, card }` of the last of `numbers` each. */
-export async function certificates({ url, tokens }, count, numbers = [1]) {
+export async function certificates({ url, tokens }, count, numbers = [1], family = 'Trần') {
   const rows = [];
   for (let person = 0; person < count; person++) {
     for (const number of numbers) {
-      const name = `Trần Thị ${'Một Hai Ba Bốn Năm Sáu Bảy Tám Chín Mười'.split(' ')[person]}`;
-      const given = { name, birth: `198${person}-05-${10 + person}`, sex: 'female', phone: `098765${4320 + person}` };
-      rows.push({ record_no: `WEB-${person}-${number}`, person: given, product: 'EU/1/20/1528', lot: 'W1', given_at: `2021-0${6 + number}-01T02:00:00Z`, number });
+      const name = `${family} Thị ${'Một Hai Ba Bốn Năm Sáu Bảy Tám Chín Mười'.split(' ')[person]}`;
+      const given = { name, birth: `198${person}-05-${10 + person}`, sex: 'female', phone: `${family === 'Trần' ? '098765' : '097654'}${4320 + person}` };
+      rows.push({ record_no: `${family}-${person}-${number}`, person: given, product: 'EU/1/20/1528', lot: 'W1', given_at: `2021-0${6 + number}-01T02:00:00Z`, number });
     }
   }
   const headers = { Authorization: `Bearer ${tokens.facility}`, 'Content-Type': 'application/x-ndjson' };

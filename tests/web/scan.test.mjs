@@ -118,12 +118,38 @@ test('with the service gone and the page loaded again there are still verdicts, 
 async function age(seconds) {
   const open = indexedDB.open('thexanh.scan');
   await new Promise((resolve) => (open.onsuccess = resolve));
-  const transaction = open.result.transaction('documents', 'readwrite');
-  const store = transaction.objectStore('documents');
-  store.get('synced').onsuccess = ({ target: { result } }) => store.put({ ...result, at: Math.floor(Date.now() / 1000) - seconds });
+  const transaction = open.result.transaction('synced', 'readwrite');
+  const store = transaction.objectStore('synced');
+  const at = Math.floor(Date.now() / 1000) - seconds;
+  store.get('last').onsuccess = ({ target: { result } }) => store.put({ ...result, at }, 'last');
   await new Promise((resolve) => (transaction.oncomplete = resolve));
   open.result.close();
 }
+
+test('a certificate that was revoked is red off line once the device has heard of it', async () => {
+  const { url, tokens } = await service();
+  const [{ text, uvci, name }] = await certificates({ url, tokens }, 1, [1], 'Lê');
+  const { page, context } = await visit(await browser(), '/scan');
+  await scanned(page, text);
+  await shows(page, 'yellow');
+  await page.locator('button.done').click();
+  const headers = { Authorization: `Bearer ${tokens.ministry}`, 'Content-Type': 'application/json' };
+  const revoked = await fetch(`${url}/v1/revocations`, { method: 'POST', headers, body: JSON.stringify({ uvci, why: 'a test' }) });
+  assert.ok(revoked.ok, await revoked.text());
+  await page.getByRole('button', { name: 'Cài đặt' }).click();
+  const heard = async () => {
+    await page.getByRole('button', { name: 'Cập nhật ngay' }).click();
+    return !(await page.locator('dialog').innerText()).includes('Thu hồi 0 ');
+  };
+  await until(heard, 'the device to hear of it');
+  await page.getByRole('button', { name: 'Xong' }).click();
+  await context.setOffline(true);
+  await scanned(page, text);
+  await page.locator('[data-card="red"] [data-server="alone"]').waitFor();
+  const shown = await card(page).innerText();
+  assert.ok(shown.includes('đã bị thu hồi') && !shown.includes(name), shown);
+  await context.close();
+});
 
 test('a handheld scanner types into the page, a text is pasted, a picture is chosen', async () => {
   const [first, second] = await certificates(await service(), 2);

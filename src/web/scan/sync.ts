@@ -1,67 +1,126 @@
-// Fetches what the device verifies by, checks it, keeps it, and reads back what was kept.
-import { hear, deviceNow, now, remember } from './time';
-import * as store from './store';
-import { type Knowledge } from '../verify/verify';
-import { type TrustListDocument, trustList } from '../verify/trust';
+// Fetches what the device verifies by, proves that it is signed by who may sign it, keeps it, and reads back what was kept.
+import { type Index, type SliceRef, revocations, sliceId } from '../verify/revocation';
 import type { Rules } from '../verify/rules';
+import { type TrustListDocument, trustList } from '../verify/trust';
+import type { Knowledge } from '../verify/verify';
+import * as store from './store';
+import { deviceNow, hear, now, remember } from './time';
 
-/** A document of the service could not be had; what is kept goes on. */
+/** The service could not be reached, or has nothing signed; what is kept goes on. */
 export class Unreachable extends Error {}
 
-const TRUST = 'trust-list';
-const RULES = 'rules';
+const DOCUMENTS = ['trust-list', 'rules', 'revocations'] as const;
+type Documents = Record<(typeof DOCUMENTS)[number], Uint8Array<ArrayBuffer>>;
+type Slices = Map<string, Uint8Array<ArrayBuffer>>;
 
-type Documents = Record<typeof TRUST | typeof RULES, Uint8Array<ArrayBuffer>>;
-
-/** What was kept on an earlier visit, if all of it is there. */
-export async function kept(): Promise<{ known: Knowledge; synced: store.Synced } | undefined> {
-  const synced = await store.get<store.Synced>('synced');
-  const trust = await store.get<store.Kept>(TRUST);
-  const rules = await store.get<store.Kept>(RULES);
-  if (!synced || !trust || !rules) return undefined;
-  remember(synced.at);
-  return { known: knowledge({ [TRUST]: trust.bytes, [RULES]: rules.bytes }), synced };
+/** What is known, and what it was learnt from. */
+interface Learnt {
+  known: Knowledge;
+  documents: Documents;
+  slices: Slices;
+  /** The SubjectPublicKeyInfo, in base64, that trust lists are signed by: of the first list that was seen, and none other since. */
+  anchor: string;
 }
 
-/** What the service has now. `room`: whether it could be kept. Errors: `Unreachable`. */
+let learnt: Learnt | undefined;
+
+/** What was kept on an earlier visit, if all of it is there, proved as if it came from the service. */
+export async function kept(): Promise<{ known: Knowledge; synced: store.Synced } | undefined> {
+  const [synced, documents, slices] = await Promise.all([store.synced(), store.documents(), store.slices()]);
+  if (!synced || !DOCUMENTS.every((name) => documents.has(name))) return undefined;
+  remember(synced.at);
+  const bytes = Object.fromEntries(documents) as Documents;
+  learnt ??= await learn(bytes, synced.anchor, async ({ id }) => slices.get(id));
+  return { known: learnt.known, synced };
+}
+
+/** What the service has now. `room`: whether it could be kept. Errors: `Unreachable`, `Refused`, `Malformed`. */
 export async function sync(): Promise<{ known: Knowledge; synced: store.Synced; room: boolean }> {
-  const documents = { [TRUST]: await load('/v1/trust-list'), [RULES]: await load('/v1/reference/products') };
-  const known = knowledge(documents);
-  const synced: store.Synced = { name: 'synced', at: now(), ahead: deviceNow() - now() };
-  const put: store.Kept[] = Object.entries(documents).map(([name, bytes]) => ({ name, bytes, version: 0 }));
-  const room = await store.change([...put, synced] as { name: string }[]).then(
+  const [trust, rules, index] = await Promise.all(DOCUMENTS.map((name) => load(`/v1/${name}`, MAX_DOCUMENT)));
+  const documents = { 'trust-list': trust, rules, revocations: index } as Documents;
+  const before = learnt?.slices;
+  const fresh = await learn(documents, learnt?.anchor, async ({ id, bytes }) => before?.get(id) ?? load(`/v1/revocations/${id}`, bytes));
+  learnt = fresh;
+  const synced: store.Synced = { at: now(), ahead: deviceNow() - now(), anchor: fresh.anchor };
+  const room = await store.replace(synced, new Map(Object.entries(documents)), fresh.slices).then(
     () => true,
     () => false,
   );
-  return { known, synced, room };
+  return { known: fresh.known, synced, room };
 }
 
-function knowledge(documents: Documents): Knowledge {
-  const parsed = <T>(bytes: Uint8Array<ArrayBuffer>) => JSON.parse(new TextDecoder().decode(bytes)) as T;
-  const products = parsed<Rules['products']>(documents[RULES]);
-  return {
-    trust: trustList(parsed<TrustListDocument>(documents[TRUST])),
-    rules: {
-      version: 1,
-      products,
-      card: { days_after_last_dose: 0, boosters_wait: false, complete_by: 'certificate' },
-      acceptance: { vaccination: { green_only: false }, test: { max_age_hours: 72 }, recovery: { days_after_positive: 0 } },
-    },
-    revocations: { version: 0, standing: () => 'good' },
-  };
+/** Forgets all, the anchor too: the next list that comes is believed. */
+export async function forget(): Promise<void> {
+  learnt = undefined;
+  await store.clear();
+}
+
+/** Makes knowledge of documents that are signed as they should be, none older than what is known.
+ *
+ *  `fetch`: a slice's bytes, or nothing if it is not at hand. */
+async function learn(
+  documents: Documents,
+  pinned: string | undefined,
+  fetch: (slice: SliceRef) => Promise<Uint8Array<ArrayBuffer> | undefined>,
+): Promise<Learnt> {
+  const parsed = <T>(name: keyof Documents) => JSON.parse(new TextDecoder().decode(documents[name])) as T;
+  const [trust, rules, index] = [parsed<TrustListDocument>('trust-list'), parsed<Rules>('rules'), parsed<Index>('revocations')];
+  const slices: Slices = new Map();
+  for (const slice of wanted(index)) {
+    const bytes = await fetch(slice);
+    // The digest in the signed index is what signs a slice.
+    if (bytes && (await sliceId(bytes)) === slice.id) slices.set(slice.id, bytes);
+  }
+  return { known: { trust: trustList(trust), rules, revocations: revocations(index, slices) }, documents, slices, anchor: pinned ?? '' };
+}
+
+/** How much of the full lists a device keeps, in bytes: the newest first. Where a piece is missing a filter's yes is unconfirmed. */
+const MAX_FULL = 4 << 20;
+/** The longest document that is read, in bytes. */
+const MAX_DOCUMENT = 32 << 20;
+
+/** The slices of an index that a device keeps: every filter, and of the full lists what there is room for. */
+function wanted(index: Index): SliceRef[] {
+  const found: SliceRef[] = index.layers.map(({ filter }) => filter);
+  let room = MAX_FULL;
+  for (const { full } of [...index.layers].reverse()) {
+    const size = full.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (size > room) break;
+    room -= size;
+    found.push(...full);
+  }
+  return found;
 }
 
 /** Longer than that nobody waits at a checkpoint, in milliseconds. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 20_000;
 
-async function load(path: string): Promise<Uint8Array<ArrayBuffer>> {
+async function load(path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const response = await fetch(path, { cache: 'no-cache', signal: AbortSignal.timeout(PATIENCE_MS) });
-    if (!response.ok) throw new Unreachable();
+    const headers = { Accept: 'application/json' };
+    const response = await fetch(path, { headers, cache: 'no-cache', signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!response.ok || !response.body) throw new Unreachable();
     const date = Date.parse(response.headers.get('Date') ?? '');
     if (!Number.isNaN(date)) hear(date / 1000);
-    return new Uint8Array(await response.arrayBuffer());
+    return await bounded(response.body, most);
   } catch {
     throw new Unreachable();
   }
+}
+
+/** All of a body, or a failure as soon as it is longer than `most` bytes. */
+async function bounded(body: ReadableStream<Uint8Array<ArrayBuffer>>, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for (const reader = body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > most) {
+      await reader.cancel();
+      throw new Unreachable();
+    }
+    parts.push(value);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
