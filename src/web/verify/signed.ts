@@ -1,7 +1,8 @@
 // Signed resources: what verifiers follow, each version under one signature, as src/signed.rs lays it down.
+import { fromBase64 } from './base64';
 import { type Item, Reader } from './cbor';
 import { tbs } from './cose';
-import { type PublicKey, hex } from './keys';
+import { type PublicKey, hex, publicKey } from './keys';
 import { Malformed } from './reasons';
 
 export type Kind = 'trust-list' | 'rules' | 'revocations' | 'changes';
@@ -24,6 +25,21 @@ export interface Signer {
   /** In lower-case hexadecimal digits. */
   kid: string;
   key: PublicKey;
+}
+
+/** The signer whose SubjectPublicKeyInfo this is, in base64. */
+export async function signer(spki: string): Promise<Signer> {
+  const der = fromBase64(spki);
+  const kid = new Uint8Array(await crypto.subtle.digest('SHA-256', der), 0, 8);
+  return { kid: hex(kid), key: publicKey(der) };
+}
+
+/** The SubjectPublicKeyInfo, in base64, that a signed trust list says it is signed by: unproved, for who sees their first one. */
+export function anchorOf(bytes: Uint8Array<ArrayBuffer>): string {
+  const { payload } = malformed(() => parse(bytes));
+  const { anchor } = JSON.parse(new TextDecoder().decode(payload)) as { anchor?: { public_key?: unknown } };
+  if (typeof anchor?.public_key !== 'string') throw new Refused('malformed');
+  return anchor.public_key;
 }
 
 /** A resource whose signature was proved. */

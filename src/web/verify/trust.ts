@@ -22,6 +22,8 @@ export interface TrustListDocument {
   version: number;
   issued_at: number;
   next_update: number;
+  /** The keys that sign rules, revocations and changes, each within its period. */
+  publishers: { public_key: string; from?: number | null; until?: number | null }[];
   keys: TrustedKeyDocument[];
 }
 
