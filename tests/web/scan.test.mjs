@@ -7,6 +7,7 @@ import { HELD, drawn, film, served } from './codes.mjs';
 import { browser, browserWithCamera, packages, root, service, startBrowser, startService, until, visit } from './harness.mjs';
 import { serious } from './pages.test.mjs';
 import { certificates } from './people.mjs';
+import { newSigner, signed } from './signed.mjs';
 
 const scratch = (name) => join(root, 'target/web-tests', name);
 
@@ -148,6 +149,65 @@ test('a certificate that was revoked is red off line once the device has heard o
   await page.locator('[data-card="red"] [data-server="alone"]').waitFor();
   const shown = await card(page).innerText();
   assert.ok(shown.includes('đã bị thu hồi') && !shown.includes(name), shown);
+  await context.close();
+});
+
+test('what is signed is proved, and nothing else is taken once the service signs', async () => {
+  const { url, tokens } = await service();
+  const [{ text }] = await certificates({ url, tokens }, 1);
+  const [anchor, publisher, stranger] = [newSigner(), newSigner(), newSigner()];
+  const json = async (name) => (await fetch(`${url}/v1/${name}`)).json();
+  const list = { ...(await json('trust-list')), anchor: { public_key: anchor.spki }, publishers: [{ public_key: publisher.spki }] };
+  const [rules, index] = [await json('rules'), await json('revocations')];
+  const good = {
+    'trust-list': signed('trust-list', list, anchor),
+    rules: signed('rules', rules, publisher),
+    revocations: signed('revocations', index, publisher),
+  };
+  const flipped = Buffer.from(good.rules);
+  flipped[flipped.length - 70] ^= 1; // the last byte of the payload, before the signature's 66
+  const bad = {
+    'of another signer': { rules: signed('rules', rules, stranger) },
+    'changed on the way': { rules: flipped },
+    'of another kind': { rules: signed('revocations', rules, publisher) },
+    'under another anchor': { 'trust-list': signed('trust-list', list, stranger) },
+    'not signed': { revocations: Buffer.from(JSON.stringify(index)) },
+    'from the future': { rules: signed('rules', rules, publisher, { issued_at: Math.floor(Date.now() / 1000) + 300 }) },
+    older: { 'trust-list': signed('trust-list', { ...list, version: list.version - 1 }, anchor) },
+  };
+  const { page, context } = await visit(await browser(), 'about:blank', { serviceWorkers: 'block' });
+  let served = good;
+  const date = () => new Date().toUTCString();
+  for (const name of Object.keys(good)) {
+    await context.route(`**/v1/${name}`, (route) =>
+      route.fulfill({ body: served[name], contentType: 'application/cose', headers: { date: date() } }),
+    );
+  }
+  await page.goto('/scan');
+  await scanned(page, text);
+  await shows(page, 'yellow');
+  await page.locator('button.done').click();
+  const update = async () => {
+    await page.getByRole('button', { name: 'Cài đặt' }).click();
+    await page.getByRole('button', { name: 'Cập nhật ngay' }).click();
+    await page.getByRole('button', { name: 'Cập nhật ngay' }).waitFor();
+    await page.getByRole('button', { name: 'Xong' }).click();
+  };
+  const untrusted = page.locator('.notice', { hasText: 'không đúng chữ ký' });
+  for (const [what, document] of Object.entries(bad)) {
+    served = { ...good, ...document };
+    await update();
+    await untrusted.waitFor({ timeout: 5_000 }).catch(() => assert.fail(`taken: ${what}`));
+    served = good;
+    await update();
+    await untrusted.waitFor({ state: 'detached' });
+  }
+  // After a reload what is kept is proved again, and still held to its anchor.
+  served = { ...good, ...bad['under another anchor'] };
+  await page.reload();
+  await untrusted.waitFor();
+  await scanned(page, text);
+  await shows(page, 'yellow');
   await context.close();
 });
 

@@ -11,6 +11,8 @@ export type Ask =
   | { ask: 'text'; text: string; at: number }
   /** Fetch what is new. */
   | { ask: 'sync' }
+  /** Drop all that was learnt of the service, whom to believe included, and learn it anew. */
+  | { ask: 'relearn' }
   /** Forget which codes were seen: they are to be answered again. */
   | { ask: 'forget' };
 
@@ -42,6 +44,8 @@ export interface State {
   /** By how many seconds the device's clock runs ahead of the server's; negative behind. */
   ahead: number;
   syncing: boolean;
+  /** The kid of the key that the trust list is signed by, where it is signed: to be compared with what was published. */
+  anchor?: string;
   trouble?: 'unreachable' | 'storage' | 'untrusted' | undefined;
 }
 

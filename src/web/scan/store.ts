@@ -1,4 +1,5 @@
 // What the device keeps of the service, in IndexedDB: public documents alone, nothing of any person.
+import type { Pinned } from './sync';
 
 /** When what is kept was last found up to date, how the device's clock stood then, and whose signatures count. */
 export interface Synced {
@@ -6,8 +7,7 @@ export interface Synced {
   at: number;
   /** By how many seconds the device's clock ran ahead of it. */
   ahead: number;
-  /** The SubjectPublicKeyInfo, in base64, that trust lists are signed by. */
-  anchor: string;
+  pinned: Pinned;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -1,16 +1,18 @@
 // Fetches what the device verifies by, proves that it is signed by who may sign it, keeps it, and reads back what was kept.
 import { type Index, type SliceRef, revocations, sliceId } from '../verify/revocation';
 import type { Rules } from '../verify/rules';
+import { type Kind, Refused, type Signer, anchorOf, isSigned, open, signer } from '../verify/signed';
 import { type TrustListDocument, trustList } from '../verify/trust';
 import type { Knowledge } from '../verify/verify';
 import * as store from './store';
 import { deviceNow, hear, now, remember } from './time';
 
-/** The service could not be reached, or has nothing signed; what is kept goes on. */
+/** The service could not be reached; what is kept goes on. */
 export class Unreachable extends Error {}
 
-const DOCUMENTS = ['trust-list', 'rules', 'revocations'] as const;
-type Documents = Record<(typeof DOCUMENTS)[number], Uint8Array<ArrayBuffer>>;
+const DOCUMENTS = ['trust-list', 'rules', 'revocations'] as const satisfies Kind[];
+type Name = (typeof DOCUMENTS)[number];
+type Documents = Record<Name, Uint8Array<ArrayBuffer>>;
 type Slices = Map<string, Uint8Array<ArrayBuffer>>;
 
 /** What is known, and what it was learnt from. */
@@ -18,8 +20,15 @@ interface Learnt {
   known: Knowledge;
   documents: Documents;
   slices: Slices;
-  /** The SubjectPublicKeyInfo, in base64, that trust lists are signed by: of the first list that was seen, and none other since. */
-  anchor: string;
+  pinned: Pinned;
+}
+
+/** What a device holds the service to, from the first time that it saw it. */
+export interface Pinned {
+  /** The SubjectPublicKeyInfo, in base64, that trust lists are signed by: of the first one that was seen, and none other since. */
+  anchor?: string;
+  /** The documents that came signed. They are not taken unsigned again: a service that signs does not stop to. */
+  signed: Name[];
 }
 
 let learnt: Learnt | undefined;
@@ -30,18 +39,18 @@ export async function kept(): Promise<{ known: Knowledge; synced: store.Synced }
   if (!synced || !DOCUMENTS.every((name) => documents.has(name))) return undefined;
   remember(synced.at);
   const bytes = Object.fromEntries(documents) as Documents;
-  learnt ??= await learn(bytes, synced.anchor, async ({ id }) => slices.get(id));
+  learnt ??= await learn(bytes, synced.pinned, async ({ id }) => slices.get(id));
   return { known: learnt.known, synced };
 }
 
-/** What the service has now. `room`: whether it could be kept. Errors: `Unreachable`, `Refused`, `Malformed`. */
+/** What the service has now. `room`: whether it could be kept. Errors: `Unreachable`, `Refused`, `Malformed`; what was known stays. */
 export async function sync(): Promise<{ known: Knowledge; synced: store.Synced; room: boolean }> {
   const [trust, rules, index] = await Promise.all(DOCUMENTS.map((name) => load(`/v1/${name}`, MAX_DOCUMENT)));
   const documents = { 'trust-list': trust, rules, revocations: index } as Documents;
   const before = learnt?.slices;
-  const fresh = await learn(documents, learnt?.anchor, async ({ id, bytes }) => before?.get(id) ?? load(`/v1/revocations/${id}`, bytes));
+  const fresh = await learn(documents, learnt?.pinned ?? { signed: [] }, async ({ id, bytes }) => before?.get(id) ?? load(`/v1/revocations/${id}`, bytes));
   learnt = fresh;
-  const synced: store.Synced = { at: now(), ahead: deviceNow() - now(), anchor: fresh.anchor };
+  const synced: store.Synced = { at: now(), ahead: deviceNow() - now(), pinned: fresh.pinned };
   const room = await store.replace(synced, new Map(Object.entries(documents)), fresh.slices).then(
     () => true,
     () => false,
@@ -60,18 +69,31 @@ export async function forget(): Promise<void> {
  *  `fetch`: a slice's bytes, or nothing if it is not at hand. */
 async function learn(
   documents: Documents,
-  pinned: string | undefined,
+  before: Pinned,
   fetch: (slice: SliceRef) => Promise<Uint8Array<ArrayBuffer> | undefined>,
 ): Promise<Learnt> {
-  const parsed = <T>(name: keyof Documents) => JSON.parse(new TextDecoder().decode(documents[name])) as T;
-  const [trust, rules, index] = [parsed<TrustListDocument>('trust-list'), parsed<Rules>('rules'), parsed<Index>('revocations')];
+  const signed = DOCUMENTS.filter((name) => isSigned(documents[name]));
+  if (!before.signed.every((name) => signed.includes(name))) throw new Refused('unsigned');
+  const parsed = async <T>(name: Name, signers: Promise<Signer>[], atLeast = 0): Promise<T> => {
+    const bytes = documents[name];
+    const payload = isSigned(bytes) ? (await open(name, bytes, await Promise.all(signers), now(), atLeast)).payload : bytes;
+    return JSON.parse(new TextDecoder().decode(payload)) as T;
+  };
+  const anchor = before.anchor ?? (isSigned(documents['trust-list']) ? anchorOf(documents['trust-list']) : undefined);
+  const known = learnt?.known;
+  const trust = await parsed<TrustListDocument>('trust-list', anchor === undefined ? [] : [signer(anchor)], known?.trust.version);
+  const timely = trust.publishers?.filter(({ from, until }) => (from ?? -Infinity) <= now() && now() <= (until ?? Infinity)) ?? [];
+  const publishers = timely.map(({ public_key }) => signer(public_key));
+  const rules = await parsed<Rules>('rules', publishers, known?.rules.version);
+  const index = await parsed<Index>('revocations', publishers, known?.revocations.version);
   const slices: Slices = new Map();
   for (const slice of wanted(index)) {
     const bytes = await fetch(slice);
     // The digest in the signed index is what signs a slice.
     if (bytes && (await sliceId(bytes)) === slice.id) slices.set(slice.id, bytes);
   }
-  return { known: { trust: trustList(trust), rules, revocations: revocations(index, slices) }, documents, slices, anchor: pinned ?? '' };
+  const pinned: Pinned = { signed, ...(anchor !== undefined && { anchor }) };
+  return { known: { trust: trustList(trust), rules, revocations: revocations(index, slices) }, documents, slices, pinned };
 }
 
 /** How much of the full lists a device keeps, in bytes: the newest first. Where a piece is missing a filter's yes is unconfirmed. */
@@ -97,7 +119,7 @@ const PATIENCE_MS = 20_000;
 
 async function load(path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const headers = { Accept: 'application/json' };
+    const headers = { Accept: 'application/cose, */*;q=0.5' };
     const response = await fetch(path, { headers, cache: 'no-cache', signal: AbortSignal.timeout(PATIENCE_MS) });
     if (!response.ok || !response.body) throw new Unreachable();
     const date = Date.parse(response.headers.get('Date') ?? '');

@@ -87,6 +87,8 @@ export const words = dictionary(
     knowledge: 'Dữ liệu kiểm tra',
     syncNow: 'Cập nhật ngay',
     syncing: 'Đang cập nhật…',
+    anchor: 'Khoá gốc:',
+    relearn: 'Xoá và tải lại',
     versions: (trust: number, revocations: number, rules: number) => `Khoá ${trust} · Thu hồi ${revocations} · Quy định ${rules}`,
     leave: 'Về trang đầu',
 
@@ -101,7 +103,7 @@ export const words = dictionary(
     warnNoData: 'Máy chưa có dữ liệu để kiểm tra. Hãy nối mạng một lần, sau đó dùng được khi không có mạng.',
     warnClock: (days: number) => `Đồng hồ của máy sai ${days} ngày so với máy chủ. Hãy bật ngày giờ tự động trong cài đặt của điện thoại.`,
     warnStorage: 'Bộ nhớ điện thoại đầy: dữ liệu không giữ được khi tắt trang. Hãy xoá bớt ảnh hoặc ứng dụng.',
-    warnUntrusted: 'Dữ liệu nhận được không đúng chữ ký nên bị bỏ qua. Hãy báo trung tâm đáp ứng nếu vẫn lặp lại.',
+    warnUntrusted: 'Dữ liệu nhận được không đúng chữ ký nên bị bỏ qua. Nếu vẫn lặp lại, hãy báo trung tâm đáp ứng; họ bảo thì mới bấm Xoá và tải lại trong Cài đặt.',
 
     cameraRefused: 'Trang này chưa được dùng máy ảnh. Hãy mở cài đặt của trình duyệt, cho phép Máy ảnh, rồi thử lại.',
     cameraNone: 'Thiết bị này không có máy ảnh. Hãy dùng máy quét cầm tay, hoặc chọn một ảnh có mã QR.',
@@ -198,6 +200,8 @@ export const words = dictionary(
     knowledge: 'What is checked by',
     syncNow: 'Update now',
     syncing: 'Updating…',
+    anchor: 'Anchor:',
+    relearn: 'Delete and load again',
     versions: (trust: number, revocations: number, rules: number) => `Keys ${trust} · Revocations ${revocations} · Rules ${rules}`,
     leave: 'To the start page',
 
@@ -212,7 +216,7 @@ export const words = dictionary(
     warnNoData: 'This device has nothing yet to check by. Go on line once; then it works without a network.',
     warnClock: (days: number) => `This device’s clock is ${days} days off the service’s. Set date and time to automatic in its settings.`,
     warnStorage: 'This device’s storage is full: the data is lost when the page is closed. Delete some photos or apps.',
-    warnUntrusted: 'Data that came was not signed as it should be, and was dropped. Tell the response centre if this goes on.',
+    warnUntrusted: 'Data that came was not signed as it should be, and was dropped. If this goes on tell the response centre; delete and load again in the settings only if they say so.',
 
     cameraRefused: 'This page may not use the camera yet. Open the browser’s settings, allow Camera, and try again.',
     cameraNone: 'This device has no camera. Use a handheld scanner, or choose a picture of a QR code.',

@@ -1,5 +1,6 @@
 // The page's worker: reads frames, verifies texts by what the device knows, keeps that knowledge fresh, and asks the server too.
 import { type Rules } from '../verify/rules';
+import { signer } from '../verify/signed';
 import { type Knowledge, type Verdict, verify } from '../verify/verify';
 import { type Ask, DOUBT_AFTER, type State, type Told } from './messages';
 import { load, readFrame, readPicture } from './reader';
@@ -12,6 +13,7 @@ const tell = (told: Told) => postMessage(told);
 let known: Knowledge | undefined;
 let synced: Synced | undefined;
 let syncing: Promise<void> | undefined;
+let anchor: string | undefined;
 let trouble: State['trouble'];
 
 /** When each code was last in view, so that one that stays there is answered once, and two side by side once each. */
@@ -23,6 +25,7 @@ let code = 0;
 function tellState(): void {
   const state: State = { now: now(), ahead: deviceNow() - now(), syncing: syncing !== undefined, trouble };
   if (known) state.as_of = { trust: known.trust.version, revocations: known.revocations.version, rules: known.rules.version };
+  if (anchor !== undefined) state.anchor = anchor;
   if (synced) {
     state.syncedAt = synced.at;
     // Before the server is heard on this visit the clock is judged by what it was.
@@ -31,10 +34,16 @@ function tellState(): void {
   tell({ told: 'state', state });
 }
 
+async function adopt(learnt: { known: Knowledge; synced: Synced }): Promise<void> {
+  const { anchor: spki } = learnt.synced.pinned;
+  anchor = spki === undefined ? undefined : (await signer(spki)).kid;
+  ({ known, synced } = learnt);
+}
+
 async function refresh(): Promise<void> {
   try {
     const fresh = await sync.sync();
-    ({ known, synced } = fresh);
+    await adopt(fresh);
     trouble = fresh.room ? undefined : 'storage';
   } catch (error) {
     trouble = error instanceof sync.Unreachable ? 'unreachable' : 'untrusted';
@@ -51,9 +60,9 @@ function startSync(): Promise<void> {
 }
 
 const earlier = sync.kept().then(
-  (kept) => {
+  async (kept) => {
     if (!kept || known) return;
-    ({ known, synced } = kept);
+    await adopt(kept);
     tellState();
   },
   // What was kept cannot be read, or nothing may be kept here: it is fetched anew.
@@ -128,6 +137,9 @@ self.onmessage = ({ data }: MessageEvent<Ask>) => {
       return void judge(data.text, data.at);
     case 'sync':
       return void startSync();
+    case 'relearn':
+      [known, synced] = [undefined, undefined];
+      return void sync.forget().then(startSync);
     case 'forget':
       seen.clear();
   }

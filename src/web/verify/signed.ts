@@ -8,7 +8,7 @@ import { Malformed } from './reasons';
 export type Kind = 'trust-list' | 'rules' | 'revocations' | 'changes';
 
 /** Why bytes are not taken. What was in force stays in force. */
-export type Refusal = 'malformed' | 'wrong_type' | 'unknown_signer' | 'bad_signature' | 'from_the_future' | 'older_version';
+export type Refusal = 'unsigned' | 'malformed' | 'wrong_type' | 'unknown_signer' | 'bad_signature' | 'from_the_future' | 'older_version';
 
 /** A refusal, thrown. */
 export class Refused extends Error {
@@ -25,6 +25,11 @@ export interface Signer {
   /** In lower-case hexadecimal digits. */
   kid: string;
   key: PublicKey;
+}
+
+/** True if `bytes` begin as a tagged COSE_Sign1 does, and so are no JSON. */
+export function isSigned(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xd2 && bytes[1] === 0x84;
 }
 
 /** The signer whose SubjectPublicKeyInfo this is, in base64. */

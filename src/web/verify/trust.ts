@@ -23,7 +23,7 @@ export interface TrustListDocument {
   issued_at: number;
   next_update: number;
   /** The keys that sign rules, revocations and changes, each within its period. */
-  publishers: { public_key: string; from?: number | null; until?: number | null }[];
+  publishers?: { public_key: string; from?: number | null; until?: number | null }[];
   keys: TrustedKeyDocument[];
 }
 
