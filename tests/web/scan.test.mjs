@@ -165,7 +165,7 @@ test('what is signed is proved, and nothing else is taken once the service signs
     revocations: signed('revocations', index, publisher),
   };
   const flipped = Buffer.from(good.rules);
-  flipped[flipped.length - 70] ^= 1; // the last byte of the payload, before the signature's 66
+  flipped[flipped.length - 74] ^= 1; // the last byte of the payload, before a head of 9 bytes and the signature
   const bad = {
     'of another signer': { rules: signed('rules', rules, stranger) },
     'changed on the way': { rules: flipped },
