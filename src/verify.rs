@@ -11,6 +11,7 @@
 //! - a national form is accepted under a foreign key: `compact_certificates_need_a_national_key`
 //! - a small text inflates to a large one: `zlib::tests::inflates_to_the_limit_and_not_one_byte_over`
 //! - a cached yes outlives expiry or revocation: `a_proof_does_not_outlive_its_certificate`
+//! - a cached yes, or its colour, outlives a change of the rules: `tests/it/rules.rs`
 //! - a rejected certificate's facts are shown: a [`Rejection`] holds none
 
 use std::borrow::Cow;

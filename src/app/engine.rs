@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
-    /// work.
+    /// work, and a country's rules where there are any.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let instant = self.instant();
         key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out))
