@@ -207,7 +207,7 @@ fn progress(context: &Context, what: &'static str, rows: u64) -> ProgressBar {
 fn invite(context: &Context, visitor: &Visitor<'_>) -> Result<(), Failure> {
     let url = visitor.url;
     context.say(
-        format_args!("\nserving on {url}\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
+        format_args!("\nserving on {url}\n  pages          {url}/ leads to every role's; {url}/scan scans\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
         &json!({"listening": url}),
     )?;
     for role in Role::STAFF {

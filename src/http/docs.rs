@@ -144,7 +144,7 @@ pub(super) async fn get_docs(path: web::Path<String>) -> Result<HttpResponse, Pr
     Ok(response.body(file.bytes.into_owned()))
 }
 
-/// `/` and `/docs` lead to the pages.
+/// `/docs` leads to the pages that show the document.
 pub(super) async fn to_docs() -> HttpResponse {
     HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }

@@ -19,6 +19,7 @@ pub mod imports;
 mod lines;
 mod locality;
 mod origin;
+mod pages;
 pub mod people;
 pub mod people_me;
 pub mod photos;
@@ -114,10 +115,15 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     for (path, route) in [
         ("/openapi.json", get().to(docs::get_openapi)),
         ("/docs", get().to(docs::to_docs)),
-        ("/", get().to(docs::to_docs)),
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
         mount(shared, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
+    }
+    for (path, _) in pages::PAGES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_page)), [("GET", false)].into_iter());
+    }
+    for path in pages::FILES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_file)), [("GET", false)].into_iter());
     }
     cfg.default_service(web::to(docs::unknown_route));
 }
