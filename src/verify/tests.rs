@@ -56,6 +56,10 @@ fn forged(profile: Profile, key: &IssuerKey, alg: i64, payload: &[u8]) -> String
     codec::encode_text(profile, &cose).expect("short")
 }
 
+fn revoked<const N: usize>(entries: [revocation::Entry; N]) -> RevocationSet {
+    RevocationSet::default().with_ahead(&entries.map(revocation::Change::Add))
+}
+
 #[test]
 fn accepts_both_profiles_and_says_the_same_of_both() {
     let (ed, p256) = (key(Algorithm::EdDsa), key(Algorithm::Es256));
@@ -160,11 +164,11 @@ fn a_foreign_certificate_is_revoked_by_its_signature_its_uci_or_country_and_uci(
     for signed in [alone, together.expect("signed")] {
         assert!(signed.accept(&none, &rules, ISSUED_AT).is_ok());
         for entry in by.into_iter().chain([upper]) {
-            let set = RevocationSet::new(1, [entry]);
+            let set = revoked([entry]);
             assert_eq!(signed.accept(&set, &rules, ISSUED_AT).map(|_| ()), Err(Rejection::Revoked));
         }
         for entry in others {
-            assert!(signed.accept(&RevocationSet::new(1, [entry]), &rules, ISSUED_AT).is_ok());
+            assert!(signed.accept(&revoked([entry]), &rules, ISSUED_AT).is_ok());
         }
     }
 }
@@ -173,7 +177,7 @@ fn a_foreign_certificate_is_revoked_by_its_signature_its_uci_or_country_and_uci(
 fn a_signature_made_anew_from_a_revoked_one_is_revoked() {
     let (trust, text, signature, anew) = foreign("URN:UVCI:01:DE:77777777777777777777777777777777");
     assert_ne!(text, anew);
-    let set = RevocationSet::new(1, [revocation::foreign::entries("", "", Algorithm::Es256, &signature)[0]]);
+    let set = revoked([revocation::foreign::entries("", "", Algorithm::Es256, &signature)[0]]);
     for text in [text, anew] {
         let signed = check_signature(&text, &trust).expect("both are signatures of this key");
         assert!(signed.accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT).is_ok());
@@ -321,7 +325,8 @@ fn an_issuer_that_names_no_country_contradicts_none() {
         let list = list([trusted(&key)]);
         let signed = check_signature(&text(Profile::Hc1, &key), &list).expect("signed");
         let certificate = Certificate { issuer: Some(iss.into()), ..signed.certificate };
-        Signed::new(certificate, &[], &list.keys(&key.kid())[0])
+        let unsigned = cose::CoseSign1 { protected: &[], alg: None, kid: None, payload: &[], signature: &[] };
+        Signed::new(certificate, &unsigned, &list.keys(&key.kid())[0])
             .accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT)
             .map(|_| ())
     };

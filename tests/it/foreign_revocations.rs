@@ -70,9 +70,9 @@ async fn a_batch_neither_undoes_nor_outlasts_what_the_registry_says_of_its_own()
     assert!(app.holds(&entry).await);
     // Revoked by us first, imported, undone by us: it is accepted.
     app.import_batch("b", &batch(&[entry], EXPIRES)).await;
-    let undone =
-        app.send("POST", &format!("/v1/revocations/{uvci}/undo"), &app.bearer_named("binh"), &json!({"why": "x"}));
-    assert_eq!(undone.await.status, 200);
+    let undo = format!("/v1/revocations/{uvci}/undo");
+    let undone = app.send("POST", &undo, &app.bearer_named("binh"), &json!({"why": "x"})).await;
+    assert_eq!(undone.status, 200);
     assert!(!app.holds(&entry).await);
     assert_eq!(app.verify(&text).await["result"], "accepted");
     let events = app.app.store().revocation_events(0, 100).await.expect("reads");

@@ -87,7 +87,8 @@ async fn the_dgc_crate_verifies_an_hc1_text_by_its_whole_chain() {
     let second = app.dose("R-2", 2).await.json();
     let uvci = second["uvci"].as_str().expect("a UVCI");
     let hc1 = app.get_as(Role::Facility, &format!("/v1/certificates/{uvci}.txt?profile=hc1")).await;
-    let key = app.keyring.issuers().iter().find(|key| key.algorithm() == Algorithm::Es256).expect("a key");
+    let issuers = app.keyring.issuers();
+    let key = issuers.iter().find(|key| key.algorithm() == Algorithm::Es256).expect("a key");
     let point = key.spki_der().last_chunk::<65>().expect("the point ends the SubjectPublicKeyInfo");
     let mut trust = dgc::TrustList::new();
     trust.add(&key.kid().0, point.to_vec());
