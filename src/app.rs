@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+pub mod changes;
 pub mod editions;
 mod ended;
 pub mod engine;
@@ -27,6 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use changes::Versions;
 pub use ended::EndedSessions;
 pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
@@ -112,7 +114,7 @@ pub struct App {
     store: Store,
     /// Names this process to the other nodes, for as long as it lives.
     node: Uuid,
-    engine: Engine,
+    engine: Arc<Engine>,
     desk: Desk,
     recorder: Recorder,
     registrar: Registrar,
@@ -131,6 +133,8 @@ pub struct App {
     lists: Arc<Semaphore>,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
+    /// What those who follow us are told.
+    versions: watch::Sender<Versions>,
     stop: watch::Sender<bool>,
     /// The tasks that [`App::start`] spawns; taken by [`App::stop`].
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -150,7 +154,7 @@ impl App {
         keyring: Arc<Keyring>,
     ) -> Result<Arc<App>, StartError> {
         let data_key = Arc::new(DataKey::new(keyring.data_key()));
-        let engine = Engine::new(clock.clone(), config.cache.proofs_mib, config.ed25519_engine());
+        let engine = Arc::new(Engine::new(clock.clone(), config.cache.proofs_mib, config.ed25519_engine()));
         let trust = engine.trust_in_force();
         let desk = || Desk {
             store: store.clone(),
@@ -182,6 +186,7 @@ impl App {
             signed_list: ArcSwapOption::empty(),
             refused_list: ArcSwapOption::empty(),
             refreshed: ArcSwap::from_pointee(None),
+            versions: watch::Sender::default(),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
@@ -272,7 +277,7 @@ impl App {
     }
 
     /// The verify engine.
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 

@@ -55,6 +55,8 @@ section! {
         pub citizens: Citizens = Citizens::default(),
         /// `[sms]`: how one-time codes reach their phones.
         pub sms: Sms = Sms::default(),
+        /// `[verifier]`: how a verifier node follows its issuer.
+        pub verifier: Verifier = Verifier::default(),
         /// `[corrections]`: until when they are to be answered.
         pub corrections: Corrections = Corrections::default(),
         /// `[cache]`: how much memory answers may be remembered in.
@@ -170,6 +172,14 @@ section! {
         pub token: Option<Secret> = None,
         /// Writes the messages to the log where there is no gateway. For demonstrations only: whoever reads the log can log in as anybody.
         pub to_log_for_demo: bool = false,
+    }
+}
+
+section! {
+    /// How a verifier node follows its issuer.
+    pub struct Verifier {
+        /// A PEM file with the root certificates that are believed of the issuer. Unset: those that browsers believe.
+        pub ca: Option<PathBuf> = None,
     }
 }
 
@@ -463,6 +473,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("tokens", Tokens::MANUAL),
         ("citizens", Citizens::MANUAL),
         ("sms", Sms::MANUAL),
+        ("verifier", Verifier::MANUAL),
         ("corrections", Corrections::MANUAL),
         ("cache", Cache::MANUAL),
         ("imports", Imports::MANUAL),

@@ -203,6 +203,13 @@ impl PublicKey {
         &self.spki_der
     }
 
+    /// The SHA-256 of that: what names the key, where a kid may collide.
+    pub fn spki_hash(&self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.iter_mut().zip(digest(&SHA256, &self.spki_der).as_ref()).for_each(|(to, from)| *to = *from);
+        hash
+    }
+
     /// True if `signature` is this key's over `tbs`: 64 bytes r||s or R||s, or as long as the RSA modulus.
     ///
     /// Ed25519 has `verify_strict`'s verdict: no cofactor, s canonical, neither R nor the key of small order. A trust list,

@@ -166,6 +166,16 @@ pub fn sign(kind: Kind, stamp: Stamp, payload: &[u8], key: &IssuerKey) -> Result
     Ok(coset::TaggedCborSerializable::to_tagged_vec(sign1).expect("byte strings are encodable"))
 }
 
+/// The payload of a signed resource, nothing of it proved.
+///
+/// Errors: [`Refusal::TooLarge`], [`Refusal::Malformed`].
+pub fn unproved_payload(bytes: &[u8]) -> Result<&[u8], Refusal> {
+    if bytes.len() > MAX_LEN {
+        return Err(Refusal::TooLarge);
+    }
+    parse(bytes).map(|sign1| sign1.payload).map_err(|_| Refusal::Malformed)
+}
+
 /// The resource of this kind in `bytes`, proved to be one of the signers'.
 ///
 /// `signers`: the keys that may sign this kind at `now`. `at_least`: the highest version known. Errors: every [`Refusal`],

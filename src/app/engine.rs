@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -29,6 +30,8 @@ pub struct Engine {
     revoked: ArcSwap<RevocationSet>,
     rules: ArcSwap<Rules>,
     proofs: Proofs,
+    /// When a verifier node last heard of its issuer, in seconds since 1970; 0 for a node that has the database.
+    synced_at: AtomicI64,
     tallies: Tallies,
 }
 
@@ -43,6 +46,7 @@ impl Engine {
             revoked: ArcSwap::from_pointee(RevocationSet::default()),
             rules: ArcSwap::from_pointee(Rules::default()),
             proofs: Proofs::new(proofs_mib.saturating_mul(1 << 20)),
+            synced_at: AtomicI64::new(0),
             tallies: Tallies::register(),
         }
     }
@@ -133,7 +137,8 @@ impl Engine {
     /// What is so now, for one text or for a batch.
     fn instant(&self) -> Instant {
         let (trust, revoked, rules) = (self.trust.load(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version() };
+        let synced_at = self.synced_at().map(|at| at.0);
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version(), synced_at };
         Instant { now: self.clock.now(), trust, revoked, rules, as_of }
     }
 
@@ -222,6 +227,22 @@ impl Engine {
         if before.is_ahead() {
             self.revoked.rcu(|set| set.settled(before, unnumbered));
         }
+    }
+
+    /// Judges by `set` from now on, unless what is known is of a later version.
+    pub fn set_revoked(&self, set: RevocationSet) {
+        let set = Arc::new(set);
+        self.revoked.rcu(|known| Arc::clone(if set.version() > known.version() { &set } else { known }));
+    }
+
+    /// Notes when a verifier node last heard of its issuer: its answers say so.
+    pub fn set_synced_at(&self, at: UnixSeconds) {
+        self.synced_at.store(at.0, Ordering::Relaxed);
+    }
+
+    /// When a verifier node last heard of its issuer; `None` if never, and for a node that has the database.
+    pub fn synced_at(&self) -> Option<UnixSeconds> {
+        Some(self.synced_at.load(Ordering::Relaxed)).filter(|at| *at != 0).map(UnixSeconds)
     }
 
     /// How many proofs are kept, for the metrics.

@@ -98,7 +98,9 @@ impl App {
             // A key that was just listed may have been put beside ours.
             self.reread_keys().await;
         }
-        self.refresh_signed_list().await
+        let signed = self.refresh_signed_list().await;
+        self.tell_followers();
+        signed
     }
 
     /// Takes over secret keys that were put into the directory since the start, such as those of a rotation.

@@ -72,6 +72,10 @@ pub struct AsOf {
     pub revocations: u64,
     /// Of the rules.
     pub rules: u64,
+    /// When a verifier node last heard of its issuer, in seconds since 1970: how old what it knows may be. Absent from a node
+    /// that has the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synced_at: Option<i64>,
 }
 
 /// The facts of an accepted certificate.
@@ -334,6 +338,9 @@ fn write_end(now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
     push_number(out, r#","as_of":{"trust":"#, as_of.trust.cast_signed());
     push_number(out, r#","revocations":"#, as_of.revocations.cast_signed());
     push_number(out, r#","rules":"#, as_of.rules.cast_signed());
+    if let Some(at) = as_of.synced_at {
+        push_number(out, r#","synced_at":"#, at);
+    }
     out.extend_from_slice(b"}}");
 }
 
@@ -423,7 +430,7 @@ mod tests {
                 certificate: Some(facts),
                 kid: Some(Kid([0x2C, 0xF2, 0x86, 0x29, 0xD8, 0x99, 0xC6, 0xAF])),
                 checked_at: 1_660_000_000,
-                as_of: AsOf { trust: 12, revocations: 345, rules: 3 },
+                as_of: AsOf { trust: 12, revocations: 345, rules: 3, synced_at: Some(1_659_999_990) },
             };
             let mut written = Vec::new();
             verdict.write_json(&mut written);
@@ -432,7 +439,7 @@ mod tests {
                 serde_json::to_string(&verdict).expect("JSON")
             );
             let mut told = Vec::new();
-            let as_of = AsOf { trust: 12, revocations: 345, rules: 3 };
+            let as_of = AsOf { trust: 12, revocations: 345, rules: 3, synced_at: Some(1_659_999_990) };
             let lasting = Told::of(&written).expect("has a colour and an end");
             lasting.write_json(CardColour::Green, UnixSeconds(1_660_000_000), as_of, &mut told);
             assert_eq!(told, written);

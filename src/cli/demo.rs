@@ -114,7 +114,7 @@ impl Demo {
             return Ok(if right { Answer::Yes } else { Answer::No });
         }
         invite(context, &visitor)?;
-        serve::until_stopped(context, serving, app).await
+        serve::until_stopped(context, serving, app.stop()).await
     }
 }
 

@@ -52,6 +52,8 @@ enum Command {
         /// The address and port to listen on [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
+        #[command(flatten)]
+        following: serve::Following,
     },
     /// Show the whole service: synthetic people, their doses, their certificates read back and verified, then the API
     Demo(demo::Demo),
@@ -127,6 +129,7 @@ failures!(
     ConfigError,
     crate::app::StartError,
     crate::http::ServeError,
+    crate::follower::FollowError,
     crate::keyring::KeyringError,
     crate::keyring::backup::BackupError,
     crate::store::StoreError,
@@ -177,7 +180,7 @@ fn settings(arguments: &Arguments) -> Result<Sourced, Failure> {
     flags.extend(arguments.data.as_ref().map(|dir| ("--data", "data", path(dir))));
     flags.extend(arguments.keys.as_ref().map(|dir| ("--keys", "keys.dir", path(dir))));
     let listen = match &arguments.command {
-        Command::Serve { listen } => *listen,
+        Command::Serve { listen, .. } => *listen,
         Command::Demo(demo) => demo.listen(),
         _ => None,
     };
@@ -191,7 +194,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
     }
     let context = Context::new(settings.config, arguments.json);
     match arguments.command {
-        Command::Serve { .. } => serve::run(&context).await,
+        Command::Serve { following, .. } => serve::run(&context, &following).await,
         Command::Demo(demo) => demo.run(&context).await,
         Command::Keys(keys) => keys.run(&context).await,
         Command::Rules(rules) => rules.run(&context).await,

@@ -127,6 +127,7 @@ pub const ROUTES: &[Route] = &[
     open("POST", "/v1/verify/batch"),
     open("GET", "/v1/trust-list"),
     open("GET", "/v1/rules"),
+    open("GET", "/v1/changes"),
     open("GET", "/v1/reference/provinces"),
     open("GET", "/v1/reference/facilities"),
     open("GET", "/v1/reference/products"),

@@ -26,10 +26,14 @@ pub async fn get_healthz() -> HttpResponse {
     )
 )]
 pub async fn get_readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let missing = app.missing();
+    ready(&app.missing(), &app.remarks())
+}
+
+/// The answer of a node that lacks what is `missing`, and is to be seen to because of `remarks`.
+pub(super) fn ready(missing: &[&str], remarks: &[impl std::fmt::Display]) -> Result<HttpResponse, Problem> {
     if missing.is_empty() {
         let mut ready = "ready\n".to_owned();
-        app.remarks().iter().for_each(|remark| ready.push_str(&format!("see to: {remark}\n")));
+        remarks.iter().for_each(|remark| ready.push_str(&format!("see to: {remark}\n")));
         let mut response = HttpResponse::Ok();
         response.insert_header(("Cache-Control", "no-store"));
         return Ok(response.content_type("text/plain; charset=utf-8").body(ready));
@@ -41,6 +45,11 @@ pub async fn get_readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub async fn get_metrics(app: web::Data<App>) -> HttpResponse {
     app.publish_gauges();
+    metrics()
+}
+
+/// What is counted and measured, as Prometheus reads it.
+pub(super) fn metrics() -> HttpResponse {
     let text = crate::telemetry::metrics().render();
     HttpResponse::Ok()
         .insert_header(("Cache-Control", "no-store"))

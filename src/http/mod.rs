@@ -8,11 +8,13 @@ pub mod audit;
 pub mod auth;
 mod body;
 pub mod certificates;
+pub mod changes;
 pub mod corrections;
 mod docs;
 pub mod dose_changes;
 pub mod doses;
 mod envelope;
+mod forms;
 pub mod health;
 mod idempotency;
 pub mod imports;
@@ -31,6 +33,7 @@ pub mod reference;
 mod refusals;
 mod registration_lists;
 pub mod registrations;
+pub mod relay;
 pub mod revocation_index;
 mod revocation_lists;
 pub mod revocations;
@@ -60,9 +63,10 @@ use envelope::{Envelope, Openness, allow_every_origin};
 use problem::{Kind, Problem};
 
 pub use docs::openapi;
-pub use server::{ServeError, Serving, serve};
+pub use server::{ServeError, Serving, listen, serve};
 
 use crate::app::App;
+use crate::config::Config;
 
 /// For answers with personal data, and those that are true for their second only.
 const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
@@ -78,8 +82,10 @@ pub struct Shared {
     pub forms: Arc<trust_list::Forms>,
     /// The index of revocations in its forms.
     index: Arc<revocation_index::Forms>,
-    /// The rules, ready to be sent.
+    /// The rules in their forms.
     rules: Arc<rules::Forms>,
+    /// What followers were told last.
+    told: Arc<changes::Told>,
     /// How often one address asked for a code.
     quota: Arc<quota::Quota>,
 }
@@ -90,42 +96,57 @@ impl Shared {
         let config = app.config();
         let (per_minute, trusted) = (config.citizens.codes_per_address_per_minute, &config.http.trusted_proxies);
         let quota = Arc::new(quota::Quota::new(per_minute, trusted.clone()));
-        Shared { app, tokens, forms: Arc::default(), index: Arc::default(), rules: Arc::default(), quota }
+        Shared {
+            app,
+            tokens,
+            forms: Arc::default(),
+            index: Arc::default(),
+            rules: Arc::default(),
+            told: Arc::default(),
+            quota,
+        }
     }
 }
 
 /// Mounts every route, with what they share.
 pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
-    let http = &shared.app.config().http;
+    let config = shared.app.config();
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.index)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.rules)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.told)));
+    cfg.app_data(web::Data::from(Arc::clone(shared.app.engine())));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
-    cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
+    cfg.app_data(BodyTimeout(Duration::from_secs(config.http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
         let Some(first) = rows.first() else { continue };
         let mut resource = web::resource(pattern(first.path)).app_data(Rows(rows));
         for row in rows {
             resource = resource.route(handler(row.method, row.path).expect("every row of the table has a handler"));
         }
-        mount(shared, cfg, first.path, resource, rows.iter().map(|row| (row.method, row.who == Who::Anyone)));
+        mount(config, cfg, first.path, resource, rows.iter().map(|row| (row.method, row.who == Who::Anyone)));
     }
     for (path, route) in [
         ("/openapi.json", get().to(docs::get_openapi)),
         ("/docs", get().to(docs::to_docs)),
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
-        mount(shared, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
+        mount(config, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
     }
+    mount_pages(config, cfg);
+    cfg.default_service(web::to(docs::unknown_route));
+}
+
+/// Mounts the pages for people.
+fn mount_pages(config: &Config, cfg: &mut ServiceConfig) {
     for (path, _) in pages::PAGES {
-        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_page)), [("GET", false)].into_iter());
+        mount(config, cfg, path, web::resource(path).route(get().to(pages::get_page)), [("GET", false)].into_iter());
     }
     for path in pages::FILES {
-        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_file)), [("GET", false)].into_iter());
+        mount(config, cfg, path, web::resource(path).route(get().to(pages::get_file)), [("GET", false)].into_iter());
     }
-    cfg.default_service(web::to(docs::unknown_route));
 }
 
 /// Which handler answers which row of the table.
@@ -134,6 +155,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify") => web::post().to(verify::post_verify),
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
+        ("GET", "/v1/changes") => get().to(changes::get_changes),
         ("GET", "/v1/rules") => get().to(rules::get_rules),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
@@ -210,13 +232,12 @@ fn pattern(path: &str) -> String {
 /// `path`: as the metrics name it. `methods`: those that `resource` takes, and whether each is public. The load test mounts its
 /// yardstick with it.
 pub fn mount(
-    shared: &Shared,
+    config: &Config,
     cfg: &mut ServiceConfig,
     path: &'static str,
     resource: Resource,
     methods: impl Iterator<Item = (&'static str, bool)>,
 ) {
-    let config = shared.app.config();
     let methods: Vec<(&str, bool)> = methods
         .flat_map(
             |(name, public)| if name == "GET" { vec![(name, public), ("HEAD", public)] } else { vec![(name, public)] },
@@ -232,7 +253,9 @@ pub fn mount(
         move |request: HttpRequest, payload: web::Payload| other_method(Rc::clone(&allowed), request, payload);
     let private = methods.iter().filter(|(_, public)| !public).map(|(name, _)| *name).collect();
     // A node that is busy is not ill: whoever asks after its health is answered.
-    let max_in_flight = if path.starts_with("/v1/") { config.http.max_in_flight } else { usize::MAX };
+    // Nor is one that many wait at for what is new.
+    let counts = path.starts_with("/v1/") && path != changes::PATH;
+    let max_in_flight = if counts { config.http.max_in_flight } else { usize::MAX };
     let openness = if public { Openness::But(private) } else { Openness::Closed };
     let envelope = Envelope::new(path, openness, config.log.access, max_in_flight);
     let seal = move |request, next| Rc::clone(&envelope).seal(request, next);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
-use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::published::{self, Published};
+use super::{forms, published};
 use crate::app::App;
-use crate::revocation::{Edition, Slice, SliceId};
+use crate::revocation::{Slice, SliceId};
+use crate::signed;
 
 /// What is revoked as of a version, in slices that never change.
 #[derive(Serialize, ToSchema)]
@@ -64,11 +64,15 @@ pub struct RevocationPiece {
     count: u64,
 }
 
-/// The index in its forms, made once an edition. Mounted with the routes.
-#[derive(Default)]
-pub struct Forms(ArcSwapOption<(Arc<Edition>, Published)>);
+/// The index in its forms. Mounted with the routes.
+pub struct Forms(forms::Forms);
 
-const CACHE: &str = "public, max-age=30, stale-while-revalidate=30";
+impl Default for Forms {
+    fn default() -> Forms {
+        Forms(forms::Forms::new(signed::Kind::Revocations, "public, max-age=30, stale-while-revalidate=30"))
+    }
+}
+
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The index of what is revoked.
@@ -80,9 +84,11 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
     get, path = "/v1/revocations", tag = "trust",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the index that the caller has")),
     responses(
-        (status = 200, description = "The index", body = RevocationIndex, headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 200, description = "The index, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON, by a publisher that the trust list names",
+            content((RevocationIndex = "application/json"), (Vec<u8> = "application/cose")), headers(("ETag" = String), ("Cache-Control" = String))),
         (status = 304, description = "The caller has it"),
         (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`not_signed`: no publisher's key is on this node", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_revocations(
@@ -91,21 +97,8 @@ pub async fn get_revocations(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let edition = app.editions().newest();
-    let made = forms.0.load_full().filter(|made| Arc::ptr_eq(&made.0, &edition));
-    let made = match made {
-        Some(made) => made,
-        None => {
-            // With many removed it is megabytes, and gzip takes its time.
-            let published = web::block(move || {
-                let json = Published::new("application/json", CACHE, edition.index().to_json());
-                (edition, json)
-            });
-            let made = Arc::new(published.await.map_err(Problem::internal)?);
-            forms.0.store(Some(Arc::clone(&made)));
-            made
-        }
-    };
-    Ok(made.1.answer(&request))
+    let version = edition.index().version;
+    forms.0.answer(&app, &request, version, move || edition.index().to_json()).await
 }
 
 /// One slice of the index, or of one before it. Its bytes never change: fetch it once.

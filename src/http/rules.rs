@@ -1,19 +1,21 @@
 //! `GET /v1/rules`: what is green, what is yellow and what is accepted.
 
-use std::sync::Arc;
-
 use actix_web::{HttpRequest, HttpResponse, web};
-use arc_swap::ArcSwapOption;
 
-use super::published::Published;
+use super::forms;
+use super::problem::{Problem, ProblemDocument};
 use crate::app::App;
 use crate::policy::RulesDocument;
+use crate::signed::Kind;
 
-/// The rules ready to be sent, made once a version. Mounted with the routes.
-#[derive(Default)]
-pub struct Forms(ArcSwapOption<(u64, Published)>);
+/// The rules in their forms. Mounted with the routes.
+pub struct Forms(forms::Forms);
 
-const CACHE: &str = "public, max-age=60, stale-while-revalidate=300";
+impl Default for Forms {
+    fn default() -> Forms {
+        Forms(forms::Forms::new(Kind::Rules, "public, max-age=60, stale-while-revalidate=300"))
+    }
+}
 
 /// The rules in force: products, when a card is green, what is accepted, and a country's own rules.
 ///
@@ -22,18 +24,19 @@ const CACHE: &str = "public, max-age=60, stale-while-revalidate=300";
     get, path = "/v1/rules", tag = "trust",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the rules that the caller has")),
     responses(
-        (status = 200, description = "The rules", body = RulesDocument, headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 200, description = "The rules, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON, by a publisher that the trust list names",
+            content((RulesDocument = "application/json"), (Vec<u8> = "application/cose")), headers(("ETag" = String), ("Cache-Control" = String))),
         (status = 304, description = "The caller has them"),
+        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`not_signed`: no publisher's key is on this node", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub async fn get_rules(app: web::Data<App>, forms: web::Data<Forms>, request: HttpRequest) -> HttpResponse {
+pub async fn get_rules(
+    app: web::Data<App>,
+    forms: web::Data<Forms>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let rules = app.engine().rules();
-    let made = forms.0.load_full().filter(|made| made.0 == rules.version());
-    let made = made.unwrap_or_else(|| {
-        let json = rules.document().to_json().into_bytes();
-        let made = Arc::new((rules.version(), Published::new("application/json", CACHE, json)));
-        forms.0.store(Some(Arc::clone(&made)));
-        made
-    });
-    made.1.answer(&request)
+    let version = rules.version();
+    forms.0.answer(&app, &request, version, move || rules.document().to_json().into_bytes()).await
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::rt::net::TcpStream;
+use actix_web::web::ServiceConfig;
 use actix_web::{App as Routes, HttpServer};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
@@ -69,18 +70,26 @@ impl Serving {
     }
 }
 
-/// Listens as the settings say, and returns at once.
+/// Serves the whole service: see [`listen`].
+pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
+    let config = shared.app.config().clone();
+    listen(&config, move |cfg| routes(&shared, cfg))
+}
+
+/// Listens as the settings say, with the routes that `mount` mounts, and returns at once.
 ///
 /// Must be called within a tokio runtime. The signals that stop the process are the caller's: see [`Serving::stop`].
 /// Errors: [`ServeError`].
-pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
-    let config = shared.app.config().clone();
-    let listen = |cause| ServeError::Listen { address: config.http.listen, cause };
-    let listener = TcpListener::bind(config.http.listen).map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
-    let tls = tls(&config)?;
+pub fn listen(
+    config: &Config,
+    mount: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> Result<Serving, ServeError> {
+    let refused = |cause| ServeError::Listen { address: config.http.listen, cause };
+    let listener = TcpListener::bind(config.http.listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let tls = tls(config)?;
     let http = &config.http;
-    let server = HttpServer::new(move || Routes::new().configure(|cfg| routes(&shared, cfg)))
+    let server = HttpServer::new(move || Routes::new().configure(&mount))
         .workers(workers(http.workers))
         .max_connections(http.max_connections)
         .keep_alive(Duration::from_secs(http.keep_alive_s))
@@ -93,7 +102,7 @@ pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
         None => server.listen(listener),
         Some(tls) => server.listen_rustls_0_23(listener, tls),
     };
-    let server = server.map_err(listen)?.run();
+    let server = server.map_err(refused)?.run();
     let handle = server.handle();
     Ok(Serving { address, handle, task: tokio::spawn(server) })
 }

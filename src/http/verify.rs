@@ -14,7 +14,7 @@ use super::body::{self, Body, Media};
 use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{Problem, ProblemDocument};
-use crate::app::{App, Verdict};
+use crate::app::{Engine, Verdict};
 use crate::codec::{self, MAX_TEXT_LEN};
 use crate::ed25519;
 
@@ -48,7 +48,7 @@ pub struct VerifyRequest<'a> {
     )
 )]
 pub async fn post_verify(
-    app: web::Data<App>,
+    engine: web::Data<Engine>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -60,10 +60,10 @@ pub async fn post_verify(
     let bytes = body.whole(MAX_BODY_BYTES).await?;
     let mut json = Vec::with_capacity(512);
     match media {
-        Media::Json => app.engine().answer(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr, &mut json),
+        Media::Json => engine.answer(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr, &mut json),
         // Of these only text was taken above.
         Media::Text | Media::Ndjson | Media::FhirNdjson | Media::Csv | Media::Jpeg | Media::Png => {
-            app.engine().answer(body::text(&bytes)?, &mut json)
+            engine.answer(body::text(&bytes)?, &mut json)
         }
     }
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
@@ -87,7 +87,7 @@ pub async fn post_verify(
     )
 )]
 pub async fn post_verify_batch(
-    app: web::Data<App>,
+    engine: web::Data<Engine>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -97,7 +97,7 @@ pub async fn post_verify_batch(
     }
     body.ahead().await?;
     let lines = Lines::new(MAX_TEXT_LEN);
-    let mut batch = Batch { app: app.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
+    let mut batch = Batch { engine: engine.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
     let first = batch.next().await.transpose()?.unwrap_or_default();
     let mut answer = HttpResponse::Ok();
     answer.insert_header(NO_STORE).content_type("application/x-ndjson");
@@ -111,7 +111,7 @@ pub async fn post_verify_batch(
 
 /// A batch under way. Holds one part of the body and one chunk of lines, however long the whole is.
 struct Batch {
-    app: Arc<App>,
+    engine: Arc<Engine>,
     body: Body,
     lines: Lines,
     ended: bool,
@@ -164,23 +164,23 @@ impl Batch {
     async fn verdicts(&self, chunk: Bytes) -> Result<Bytes, Problem> {
         let lines = readable(&chunk);
         let texts: Vec<&str> = lines.split_terminator('\n').collect();
-        let answers = self.app.engine().recall_all(&texts);
+        let answers = self.engine.recall_all(&texts);
         let missing = answers.missing().filter_map(|at| texts.get(at));
         if missing.filter(|text| !self.is_quick(text)).count() <= INLINE {
-            return Ok(Bytes::from(self.app.engine().complete(answers, &texts)));
+            return Ok(Bytes::from(self.engine.complete(answers, &texts)));
         }
-        let app = Arc::clone(&self.app);
+        let engine = Arc::clone(&self.engine);
         let rest = move || {
             let lines = readable(&chunk);
             let texts: Vec<&str> = lines.split_terminator('\n').collect();
-            app.engine().complete(answers, &texts)
+            engine.complete(answers, &texts)
         };
         web::block(rest).await.map(Bytes::from).map_err(Problem::internal)
     }
 
     /// True if an unknown text, among others of its kind, takes a microsecond or two.
     fn is_quick(&self, text: &str) -> bool {
-        self.app.engine().ed25519().path() == ed25519::Path::Vector && codec::begins_as_eddsa(text)
+        self.engine.ed25519().path() == ed25519::Path::Vector && codec::begins_as_eddsa(text)
     }
 }
 

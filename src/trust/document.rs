@@ -1,5 +1,6 @@
 //! The trust list as JSON, and the same JSON signed by the anchor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -196,6 +197,24 @@ impl TrustListDocument {
     pub fn says_the_same(&self, other: &TrustListDocument) -> bool {
         (self.version, &self.anchor, &self.publishers, &self.keys)
             == (other.version, &other.anchor, &other.publishers, &other.keys)
+    }
+
+    /// The key that a signed list names as its anchor, nothing of it proved: for who has none yet and takes the first.
+    ///
+    /// Errors: [`DocumentError::Signed`], [`DocumentError::Malformed`] if it names none.
+    pub fn anchor_named_in(bytes: &[u8]) -> Result<PublicKey, DocumentError> {
+        let document = TrustListDocument::from_json(signed::unproved_payload(bytes)?)?;
+        public_key(&document.anchor.ok_or(DocumentError::Malformed)?.public_key)
+    }
+
+    /// Notes keys as withdrawn: the SHA-256 of each one's SubjectPublicKeyInfo in standard base64, and when. What the list
+    /// says of a key itself stays. Errors: [`DocumentError::Malformed`], [`DocumentError::Key`].
+    pub fn withdraw(&mut self, withdrawn: &BTreeMap<String, i64>) -> Result<(), DocumentError> {
+        for key in self.keys.iter_mut().filter(|key| key.withdrawn_at.is_none()) {
+            let hash = BASE64_STANDARD.encode(public_key(&key.public_key)?.spki_hash());
+            key.withdrawn_at = withdrawn.get(&hash).copied();
+        }
+        Ok(())
     }
 
     /// The keys that it names as publishers. Errors: [`DocumentError::Malformed`], [`DocumentError::Key`].

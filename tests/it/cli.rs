@@ -45,7 +45,17 @@ impl Place {
 
     /// Starts the service on a free port.
     pub fn serve(&self) -> Service {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        self.serve_at("127.0.0.1:0")
+    }
+
+    /// Starts the service on this address.
+    pub fn serve_at(&self, listen: &str) -> Service {
+        self.serve_with(&[], listen)
+    }
+
+    /// Starts the service with these arguments more.
+    pub fn serve_with(&self, more: &[&str], listen: &str) -> Service {
+        let mut command = self.command(&[&["serve", "--listen", listen, "--json"], more].concat());
         let mut process = command.stdout(Stdio::piped()).spawn().expect("starts");
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().expect("piped")).read_line(&mut line).expect("reads");

@@ -31,6 +31,7 @@ mod imports;
 mod interop;
 mod keys;
 mod layering;
+mod nodes;
 mod offline;
 mod qr;
 mod revocations;
