@@ -11,7 +11,7 @@ use super::super::restate::{self, Because};
 use super::{Actor, CorrectionError, CorrectionId, step};
 use crate::certificate::{UnixSeconds, Uvci};
 use crate::keys::IssuerKey;
-use crate::store::{CertificateRow, CorrectionRow, Hash, LookupKind, NewLookup, StoreError, Tx, Work};
+use crate::store::{CertificateRow, CorrectionRow, Hash, Lookup, LookupKind, StoreError, Tx, Work};
 
 use effect::Effect;
 pub(super) use effect::check;
@@ -223,6 +223,6 @@ impl AnswerIt<'_> {
             return Ok(());
         }
         let nth = known.iter().map(|known| known.nth).max().unwrap_or(0) + 1;
-        tx.insert_lookups(&[NewLookup { kind, hash, nth, person }]).await
+        tx.insert_lookups(&[Lookup { kind, hash, nth, person }]).await
     }
 }
