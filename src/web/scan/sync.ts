@@ -74,10 +74,12 @@ async function learn(
 ): Promise<Learnt> {
   const signed = DOCUMENTS.filter((name) => isSigned(documents[name]));
   if (!before.signed.every((name) => signed.includes(name))) throw new Refused('unsigned');
-  const parsed = async <T>(name: Name, signers: Promise<Signer>[], atLeast = 0): Promise<T> => {
+  const parsed = async <T extends { version: number }>(name: Name, signers: Promise<Signer>[], atLeast = 0): Promise<T> => {
     const bytes = documents[name];
-    const payload = isSigned(bytes) ? (await open(name, bytes, await Promise.all(signers), now(), atLeast)).payload : bytes;
-    return JSON.parse(new TextDecoder().decode(payload)) as T;
+    const opened = isSigned(bytes) ? await open(name, bytes, await Promise.all(signers), now(), atLeast) : undefined;
+    const document = JSON.parse(new TextDecoder().decode(opened?.payload ?? bytes)) as T;
+    if (opened && opened.version !== document.version) throw new Refused('malformed');
+    return document;
   };
   const anchor = before.anchor ?? (isSigned(documents['trust-list']) ? anchorOf(documents['trust-list']) : undefined);
   const known = learnt?.known;
