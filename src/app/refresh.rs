@@ -98,7 +98,8 @@ impl App {
             // A key that was just listed may have been put beside ours.
             self.reread_keys().await;
         }
-        self.refresh_signed_list().await
+        self.refresh_signed_list().await?;
+        self.refresh_signed_rules().await
     }
 
     /// Takes over secret keys that were put into the directory since the start, such as those of a rotation.
