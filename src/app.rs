@@ -13,6 +13,7 @@ mod proofs;
 mod refresh;
 mod revoking;
 mod signed_list;
+mod signed_rules;
 pub mod sms;
 mod spool;
 pub mod stats;
@@ -38,6 +39,7 @@ pub use pictures::Picture;
 use pictures::Pictures;
 pub use refresh::trust_list;
 pub use signed_list::{SignedList, sign_list, stamp};
+pub use signed_rules::SignedRules;
 pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
@@ -127,6 +129,7 @@ pub struct App {
     stats: stats::Stats,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
+    signed_rules: ArcSwapOption<SignedRules>,
     /// The one in the database, if it was refused.
     refused_list: ArcSwapOption<signed_list::Refused>,
     /// Lists of revocations that may be in work at once.
@@ -184,6 +187,7 @@ impl App {
             desk,
             recorder,
             signed_list: ArcSwapOption::empty(),
+            signed_rules: ArcSwapOption::empty(),
             refused_list: ArcSwapOption::empty(),
             refreshed: ArcSwap::from_pointee(None),
             versions: watch::Sender::default(),

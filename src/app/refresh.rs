@@ -98,7 +98,8 @@ impl App {
             // A key that was just listed may have been put beside ours.
             self.reread_keys().await;
         }
-        let signed = self.refresh_signed_list().await;
+        self.refresh_signed_list().await?;
+        let signed = self.refresh_signed_rules().await;
         self.tell_followers();
         signed
     }

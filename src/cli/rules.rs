@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, Context, Failure};
+use crate::app::by_command_line;
 use crate::policy::{CountryRule, Difference, MAX_DOCUMENT_BYTES, Rules, RulesDocument, RulesError, differences};
-use crate::store::{Audited, SetRules, Store};
+use crate::store::{SetRules, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum RulesCommand {
@@ -121,15 +122,8 @@ async fn set(
     }
     let made_from = in_force.version;
     candidate.version = made_from + 1;
-    let done = Audited {
-        at: context.clock.now(),
-        role: "operator".to_owned(),
-        subject: "command line".to_owned(),
-        place: String::new(),
-        action: "rules.set",
-        about: None,
-        why: format!("version {}: {why}", candidate.version).trim_end_matches([' ', ':']).to_owned(),
-    };
+    let why = format!("version {}: {why}", candidate.version).trim_end_matches([' ', ':']).to_owned();
+    let done = by_command_line("rules.set", why, context.clock.now());
     match store.set_rules(candidate.version, &candidate.to_json(), &done).await? {
         SetRules::Stale(in_force) => refused(context, &RulesError::Stale { made_from, in_force }),
         SetRules::Set => {

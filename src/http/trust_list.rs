@@ -57,7 +57,7 @@ impl Forms {
 const CACHE: &str = "public, max-age=60, stale-while-revalidate=300";
 const JWKS: &str = "application/jwk-set+json";
 const COSE_KEY_SET: &str = "application/cose-key-set";
-const COSE: &str = "application/cose";
+pub(super) const COSE: &str = "application/cose";
 
 /// The public keys that certificates are accepted under.
 ///
@@ -92,7 +92,7 @@ pub async fn get_trust_list(
 }
 
 /// The one of our media types that `Accept` likes best.
-fn preferred(request: &HttpRequest) -> Option<&'static str> {
+pub(super) fn preferred(request: &HttpRequest) -> Option<&'static str> {
     let ranked = header::Accept::parse(request).ok()?.ranked();
     ranked.iter().find_map(|media| {
         let ours = ["application/json", JWKS, COSE_KEY_SET, COSE];

@@ -10,6 +10,7 @@ use thexanh::codec::{self, Facts};
 use thexanh::keys::{Algorithm, IssuerKey, alg};
 use thexanh::name::PersonName;
 use thexanh::policy::ProductRow;
+use thexanh::signed;
 use thexanh::store::{Audited, SetRules};
 
 use crate::app::{NOW, TestApp};
@@ -363,6 +364,51 @@ async fn the_rules_are_published_with_their_products_and_sent_once_a_version() {
     let next = app.request("GET", "/v1/rules", &[("if-none-match", &tag)], b"").await;
     assert_eq!((next.status, &next.json()["version"]), (200, &json!(2)));
     assert!(app.get("/metrics").await.text().contains("thexanh_rules_version 2"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_rules_are_signed_once_and_every_node_serves_the_same_bytes() {
+    let app = TestApp::start().await;
+    let other = app.another().await;
+    let mut before = Vec::new();
+    for days in [None, Some(14)] {
+        let version = match days {
+            Some(days) => app.set_rules(|rules| rules["card"]["days_after_last_dose"] = json!(days)).await,
+            None => 1,
+        };
+        let mut bodies = Vec::new();
+        for node in [&app.app, &other.app] {
+            node.refresh().await.expect("refreshes");
+        }
+        for address in [app.address(), other.address()] {
+            let mut connection = Connection::open(address).await;
+            // The one that did not sign takes the other's over at its next look.
+            let mut answer = connection.request("GET", "/v1/rules", &[("accept", "application/cose")], b"").await;
+            for _ in 0..500 {
+                let known = bodies.first().is_none_or(|first: &Vec<u8>| *first == answer.body);
+                if answer.status == 200 && answer.body != before && known {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                answer = connection.request("GET", "/v1/rules", &[("accept", "application/cose")], b"").await;
+            }
+            assert_eq!((answer.status, answer.header("content-type")), (200, signed::MEDIA_TYPE));
+            bodies.push(answer.body);
+        }
+        assert_eq!(bodies[0], bodies[1]);
+        let trust = app.app.trust();
+        let opened = signed::open(signed::Kind::Rules, &bodies[0], trust.publisher_keys(NOW), NOW, version);
+        let opened = opened.expect("signed by a publisher that the trust list names");
+        assert_eq!((opened.stamp.version, opened.stamp.issued_at), (version, NOW));
+        assert_eq!(opened.payload, app.get("/v1/rules").await.body, "the JSON is what is signed");
+        let older = signed::open(signed::Kind::Rules, &bodies[0], trust.publisher_keys(NOW), NOW, version + 1);
+        assert_eq!(older, Err(signed::Refusal::OlderVersion));
+        let other_kind = signed::open(signed::Kind::Changes, &bodies[0], trust.publisher_keys(NOW), NOW, 0);
+        assert_eq!(other_kind, Err(signed::Refusal::WrongType));
+        before = bodies.swap_remove(0);
+    }
+    other.stop().await;
     app.stop().await;
 }
 

@@ -105,3 +105,17 @@ test('a page that was opened opens again without a network', async () => {
     await context.close();
   }
 });
+
+test('the scanner can be put on the home screen', async () => {
+  const { page, context } = await visit(await browser(), '/scan');
+  const session = await context.newCDPSession(page);
+  const { url, errors, data } = await session.send('Page.getAppManifest');
+  assert.deepEqual([new URL(url).pathname, errors], ['/app/scan.webmanifest', []]);
+  const { start_url, icons } = JSON.parse(data);
+  assert.equal(start_url, '/scan');
+  for (const { src, type } of icons) {
+    const icon = await context.request.get(src);
+    assert.deepEqual([icon.status(), icon.headers()['content-type']], [200, type], src);
+  }
+  await context.close();
+});

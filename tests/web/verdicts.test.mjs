@@ -25,7 +25,8 @@ async function verdicts(page, trust, revoked, asked) {
       const { entriesOf, trustList, verify } = globalThis.verifier;
       const key = (entry) => String(entry);
       const gone = new Set();
-      for (const uvci of revoked) (await entriesOf(uvci)).forEach((entry) => gone.add(key(entry)));
+      const own = { own: true, country: 'VN', key: { algorithm: 'EdDSA' } };
+      for (const uvci of revoked) (await entriesOf({ uvci }, own, new Uint8Array())).forEach((entry) => gone.add(key(entry)));
       const standing = (entries) => (entries.some((entry) => gone.has(key(entry))) ? 'revoked' : 'good');
       const known = { trust: trustList(trust), revocations: { version: 0, standing }, rules };
       const given = [];
@@ -64,6 +65,19 @@ test('a signature that WebCrypto could not check is checked by the library, with
     return [await verify(signature, message), await verify(spoilt, message), await verify(signature.slice(1), message)];
   });
   assert.deepEqual(given, [true, false, false]);
+  await page.context().close();
+});
+
+test('a foreign certificate is asked for by all that countries name it by', async () => {
+  const page = await withVerifier();
+  const given = await page.evaluate(async () => {
+    const { entriesOf } = globalThis.verifier;
+    const foreign = { own: false, country: 'DE', key: { algorithm: 'ES256' } };
+    const certificate = { uvci: 'URN:UVCI:01:DE:A', written: 'urn:uvci:01:de:a#Y', issuer: 'AT' };
+    return (await entriesOf(certificate, foreign, new Uint8Array([1, 2, 3, 4]))).map(String);
+  });
+  const cut = (bytes) => String([...createHash('sha256').update(bytes).digest().subarray(0, 16)]);
+  assert.deepEqual(given, ['URN:UVCI:01:DE:A', Buffer.from([1, 2]), 'urn:uvci:01:de:a#Y', 'ATurn:uvci:01:de:a#Y'].map(cut));
   await page.context().close();
 });
 

@@ -334,8 +334,9 @@ fn a_countrys_rule_that_could_not_be_asked_is_refused_when_it_is_loaded() {
         ("rule_period", "ValidFrom", json!("2021-07-01")),
         ("rule_period", "ValidTo", json!("2021-06-30T23:59:59Z")),
         ("rule_logic", "Logic", json!({"foo": [1]})),
-        ("good", "Logic", nested(63)),
-        ("rule_logic", "Logic", nested(64)),
+        // Two levels of JSON each, and three around them: JSON is read to 127.
+        ("good", "Logic", nested(62)),
+        ("rules_malformed", "Logic", nested(63)),
         ("rule_value_set", "Logic", json!({"in": [1, {"var": "external.valueSets.none"}]})),
         ("rule_value_set", "Logic", json!({"reduce": [[], {"var": "data.external.valueSets.none"}, 0]})),
         ("rule_too_long", "AffectedFields", json!(["x".repeat(33_000)])),

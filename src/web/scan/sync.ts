@@ -27,8 +27,8 @@ interface Learnt {
 export interface Pinned {
   /** The SubjectPublicKeyInfo, in base64, that trust lists are signed by: of the first one that was seen, and none other since. */
   anchor?: string;
-  /** The documents that came signed. They are not taken unsigned again: a service that signs does not stop to. */
-  signed: Name[];
+  /** The highest version of each document that came signed. None is taken unsigned again, or older. */
+  signed: Partial<Record<Name, number>>;
 }
 
 let learnt: Learnt | undefined;
@@ -39,7 +39,8 @@ export async function kept(): Promise<{ known: Knowledge; synced: store.Synced }
   if (!synced || !DOCUMENTS.every((name) => documents.has(name))) return undefined;
   remember(synced.at);
   const bytes = Object.fromEntries(documents) as Documents;
-  learnt ??= await learn(bytes, synced.pinned, async ({ id }) => slices.get(id));
+  // They were proved to be good at that time, and it is by that time that they are looked at.
+  learnt ??= await learn(bytes, synced.pinned, synced.at, async ({ id }) => slices.get(id));
   return { known: learnt.known, synced };
 }
 
@@ -47,8 +48,9 @@ export async function kept(): Promise<{ known: Knowledge; synced: store.Synced }
 export async function sync(): Promise<{ known: Knowledge; synced: store.Synced; room: boolean }> {
   const [trust, rules, index] = await Promise.all(DOCUMENTS.map((name) => load(`/v1/${name}`, MAX_DOCUMENT)));
   const documents = { 'trust-list': trust, rules, revocations: index } as Documents;
-  const before = learnt?.slices;
-  const fresh = await learn(documents, learnt?.pinned ?? { signed: [] }, async ({ id, bytes }) => before?.get(id) ?? load(`/v1/revocations/${id}`, bytes));
+  const [before, pinned] = [learnt?.slices, learnt?.pinned ?? (await pinnedEarlier())];
+  const slice = async ({ id, bytes }: SliceRef) => before?.get(id) ?? load(`/v1/revocations/${id}`, bytes);
+  const fresh = await learn(documents, pinned, now(), slice);
   learnt = fresh;
   const synced: store.Synced = { at: now(), ahead: deviceNow() - now(), pinned: fresh.pinned };
   const room = await store.replace(synced, new Map(Object.entries(documents)), fresh.slices).then(
@@ -58,34 +60,43 @@ export async function sync(): Promise<{ known: Knowledge; synced: store.Synced; 
   return { known: fresh.known, synced, room };
 }
 
+/** What the device held the service to on an earlier visit, whatever has become of the rest. */
+async function pinnedEarlier(): Promise<Pinned> {
+  const synced = await store.synced().catch(() => undefined);
+  return synced?.pinned ?? { signed: {} };
+}
+
 /** Forgets all, the anchor too: the next list that comes is believed. */
 export async function forget(): Promise<void> {
   learnt = undefined;
   await store.clear();
 }
 
-/** Makes knowledge of documents that are signed as they should be, none older than what is known.
+/** Makes knowledge of documents that are signed as they should be at `at`, none older than what was seen before.
  *
  *  `fetch`: a slice's bytes, or nothing if it is not at hand. */
 async function learn(
   documents: Documents,
   before: Pinned,
+  at: number,
   fetch: (slice: SliceRef) => Promise<Uint8Array<ArrayBuffer> | undefined>,
 ): Promise<Learnt> {
-  const signed = DOCUMENTS.filter((name) => isSigned(documents[name]));
-  if (!before.signed.every((name) => signed.includes(name))) throw new Refused('unsigned');
-  const parsed = async <T>(name: Name, signers: Promise<Signer>[], atLeast = 0): Promise<T> => {
-    const bytes = documents[name];
-    const payload = isSigned(bytes) ? (await open(name, bytes, await Promise.all(signers), now(), atLeast)).payload : bytes;
-    return JSON.parse(new TextDecoder().decode(payload)) as T;
+  const signed: Pinned['signed'] = {};
+  const parsed = async <T extends { version: number }>(name: Name, signers: Promise<Signer>[]): Promise<T> => {
+    const [bytes, least] = [documents[name], before.signed[name]];
+    if (!isSigned(bytes) && least !== undefined) throw new Refused('unsigned');
+    const opened = isSigned(bytes) ? await open(name, bytes, await Promise.all(signers), at, least ?? 0) : undefined;
+    const document = JSON.parse(new TextDecoder().decode(opened?.payload ?? bytes)) as T;
+    if (opened && opened.version !== document.version) throw new Refused('malformed');
+    if (opened) signed[name] = opened.version;
+    return document;
   };
   const anchor = before.anchor ?? (isSigned(documents['trust-list']) ? anchorOf(documents['trust-list']) : undefined);
-  const known = learnt?.known;
-  const trust = await parsed<TrustListDocument>('trust-list', anchor === undefined ? [] : [signer(anchor)], known?.trust.version);
-  const timely = trust.publishers?.filter(({ from, until }) => (from ?? -Infinity) <= now() && now() <= (until ?? Infinity)) ?? [];
+  const trust = await parsed<TrustListDocument>('trust-list', anchor === undefined ? [] : [signer(anchor)]);
+  const timely = trust.publishers?.filter(({ from, until }) => (from ?? -Infinity) <= at && at <= (until ?? Infinity)) ?? [];
   const publishers = timely.map(({ public_key }) => signer(public_key));
-  const rules = await parsed<Rules>('rules', publishers, known?.rules.version);
-  const index = await parsed<Index>('revocations', publishers, known?.revocations.version);
+  const rules = await parsed<Rules>('rules', publishers);
+  const index = await parsed<Index>('revocations', publishers);
   const slices: Slices = new Map();
   for (const slice of wanted(index)) {
     const bytes = await fetch(slice);

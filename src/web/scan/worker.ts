@@ -139,7 +139,7 @@ self.onmessage = ({ data }: MessageEvent<Ask>) => {
       return void startSync();
     case 'relearn':
       [known, synced] = [undefined, undefined];
-      return void sync.forget().then(startSync);
+      return void sync.forget().then(startSync, startSync);
     case 'forget':
       seen.clear();
   }

@@ -20,6 +20,8 @@ export interface Certificate {
   expiresAt: number;
   /** Upper case, without its check character. */
   uvci: string;
+  /** The UVCI as the certificate writes it, where that is something else: what other countries' revocations are hashes of. */
+  written?: string;
   name: string;
   /** Empty, `YYYY`, `YYYY-MM` or `YYYY-MM-DD`. */
   birth: string;

@@ -9,7 +9,7 @@ import { Malformed } from './reasons';
 const MAX_NAME_BYTES = 4 * 80;
 const UVCI_PREFIX = 'URN:UVCI:01:VN:';
 
-export type Says = Pick<Certificate, 'uvci' | 'name' | 'birth' | 'statement'>;
+export type Says = Pick<Certificate, 'uvci' | 'written' | 'name' | 'birth' | 'statement'>;
 
 /** The statement in `reader`, a whole array of exactly seven items. */
 export function decode(reader: Reader): Says {

@@ -11,8 +11,6 @@ const [DCC, COMPACT] = [1, -1];
 
 /** A certificate with what else the claims say. */
 export interface Claims extends Certificate {
-  /** The country that the statement names, if it names one. */
-  country?: string;
   /** The statement as it was signed. */
   signed: Reader;
 }

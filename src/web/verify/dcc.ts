@@ -12,11 +12,8 @@ const MAX_NAME_BYTES = 4 * 80;
 /** `tr`: not detected, in SNOMED CT. */
 const NOT_DETECTED = '260415000';
 
-/** What a DCC says, with the country that its statement names: `co` is part of one kind of revocation entry. */
-export type DccSays = Says & { country: string };
-
 /** The DCC in `reader`. */
-export function decode(reader: Reader): DccSays {
+export function decode(reader: Reader): Says {
   let version: string | undefined;
   let name: string | undefined;
   let born: string | undefined;
@@ -43,9 +40,9 @@ export function decode(reader: Reader): DccSays {
   });
   reader.end();
   if (version === undefined || !entry) throw new Malformed();
-  const { uvci, statement, country } = decodeEntry(...entry);
+  const { uvci, written, statement } = decodeEntry(...entry);
   if (name === undefined || born === undefined) throw new Malformed();
-  return { uvci, name, birth: born, statement, country };
+  return { uvci, written, name, birth: born, statement };
 }
 
 function textOf(item: Item): string {
@@ -116,7 +113,7 @@ interface Entry {
   du?: string;
 }
 
-function decodeEntry(group: string, fields: Reader): { uvci: string; statement: Statement; country: string } {
+function decodeEntry(group: string, fields: Reader): { uvci: string; written: string; statement: Statement } {
   const entry: Entry = {};
   fields.map((key, value) => {
     const name = textOf(key);
@@ -146,8 +143,9 @@ function decodeEntry(group: string, fields: Reader): { uvci: string; statement: 
     }
   });
   fields.end();
-  if (entry.tg === undefined || entry.is === undefined) throw new Malformed();
-  return { uvci: normalized(must(entry.ci)), statement: statement(group, entry), country: must(entry.co) };
+  if (entry.tg === undefined || entry.is === undefined || entry.co === undefined) throw new Malformed();
+  const written = must(entry.ci);
+  return { uvci: normalized(written), written, statement: statement(group, entry) };
 }
 
 function must<T>(value: T | undefined): T {

@@ -1,8 +1,10 @@
 // Which certificates are no longer true: an index that is signed, and slices that it names by their SHA-256.
 import { fromBase64 } from './base64';
+import type { Certificate } from './certificate';
 import { Filter } from './filter';
-import { hex } from './keys';
+import { type PublicKey, hex } from './keys';
 import { Malformed } from './reasons';
+import type { TrustedKey } from './trust';
 
 /** What is known of one certificate's revocation. `unconfirmed`: a filter says so, and only the full list can tell. */
 export type Standing = 'good' | 'revoked' | 'unconfirmed';
@@ -30,10 +32,22 @@ export interface Index {
 
 const ENTRY_LEN = 16;
 
-/** What stands for a certificate in the list: SHA-256 cut to 16 bytes of its UVCI. */
-export async function entriesOf(uvci: string): Promise<Uint8Array<ArrayBuffer>[]> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(uvci));
-  return [new Uint8Array(digest, 0, ENTRY_LEN)];
+/** What stands for a certificate in the list: SHA-256, cut to 16 bytes, of its UVCI; of a foreign one also of its signature, of
+ *  the UVCI as it is written, and of the issuer and that: by these other countries' batches name it. */
+export async function entriesOf(
+  { uvci, written = uvci, issuer }: Pick<Certificate, 'uvci' | 'written' | 'issuer'>,
+  key: Pick<TrustedKey, 'own' | 'country'> & { key: Pick<PublicKey, 'algorithm'> },
+  signature: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>[]> {
+  const utf8 = (text: string) => new TextEncoder().encode(text);
+  const hashed = [utf8(uvci)];
+  if (!key.own) {
+    // Whoever has an ECDSA signature can make another with the same r, its first half, and no other.
+    const lasting = key.key.algorithm === 'ES256' ? signature.subarray(0, signature.length / 2) : signature;
+    hashed.push(lasting, utf8(written), utf8((issuer ?? key.country) + written));
+  }
+  const digests = await Promise.all(hashed.map((bytes) => crypto.subtle.digest('SHA-256', bytes)));
+  return digests.map((digest) => new Uint8Array(digest, 0, ENTRY_LEN));
 }
 
 /** The name of a slice: the SHA-256 of its bytes in base64url. */

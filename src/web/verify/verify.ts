@@ -78,6 +78,7 @@ export async function verify(text: string, known: Knowledge, now: number): Promi
 interface Signed {
   certificate: cwt.Claims;
   key: TrustedKey;
+  signature: Uint8Array<ArrayBuffer>;
 }
 
 /** Which profile `text` says it is of, and its Base45 part. White space around the text is dropped, inside it is data. */
@@ -99,7 +100,8 @@ async function checkSignature(text: string, trust: TrustList): Promise<Signed> {
   const certificate = rejecting('malformed_claims', () => cwt.decode(profile, sign1.payload));
   const tbs = cose.tbs(sign1);
   for (const candidate of candidates(sign1, trust)) {
-    if (await candidate.key.verifies(sign1.signature, tbs)) return { certificate, key: candidate };
+    const { signature } = sign1;
+    if (await candidate.key.verifies(signature, tbs)) return { certificate, key: candidate, signature };
   }
   throw new Rejected('bad_signature');
 }
@@ -118,14 +120,14 @@ function candidates(sign1: cose.Sign1, trust: TrustList): TrustedKey[] {
 }
 
 /** The verdict on a proved certificate. */
-async function accept({ certificate, key }: Signed, known: Knowledge, now: number) {
+async function accept({ certificate, key, signature }: Signed, known: Knowledge, now: number) {
   checkKey(certificate, key, now);
   // Only a country can contradict a country: some issuers sign with their ministry's name.
   const iss = certificate.issuer;
   if (iss && /^[A-Za-z]{2}$/.test(iss) && iss.toUpperCase() !== key.country.toUpperCase()) throw new Rejected('issuer_mismatch');
   if (certificate.issuedAt !== undefined && certificate.issuedAt > now + CLOCK_SKEW_S) throw new Rejected('not_yet_valid');
   if (now > certificate.expiresAt) throw new Rejected('expired');
-  const standing = known.revocations.standing(await entriesOf(certificate.uvci));
+  const standing = known.revocations.standing(await entriesOf(certificate, key, signature));
   if (standing === 'revoked') throw new Rejected('revoked');
   const rule = unmet(known.rules, certificate.statement, now);
   if (rule !== undefined) throw new Rejected('not_acceptable', { rule, open: false });
