@@ -96,6 +96,7 @@ pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Resul
             trusted_from: None,
             trusted_until: None,
             withdrawn_at: None,
+            certificate: None,
         };
         count += usize::from(store.put_issuer_key(&row).await?);
     }

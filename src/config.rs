@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::ed25519;
+use crate::{ed25519, trust};
 
 /// Declares one section of the settings once: its fields, their defaults, and their doc comments as data.
 macro_rules! section {
@@ -218,6 +218,12 @@ pub enum Ed25519 {
 }
 
 impl Config {
+    /// The DID of the trust list's document, which is found below our public address.
+    pub fn trust_list_did(&self) -> String {
+        let url = if self.http.public_url.is_empty() { "localhost" } else { &self.http.public_url };
+        trust::export::did_web(&format!("{url}/v1/trust-list"))
+    }
+
     /// A new engine that verifies Ed25519 signatures as the settings say.
     pub fn ed25519_engine(&self) -> Arc<ed25519::Engine> {
         ed25519::Engine::new(match self.ed25519 {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::certificate::{Profile, UnixSeconds};
 use crate::issue;
 use crate::keys::{Algorithm, IssuerKey, KeyError};
-use crate::trust::TrustList;
+use crate::trust::{TrustList, TrustedKey};
 
 /// Why the secret keys cannot be used. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ impl Keyring {
         &self.issuers
     }
 
-    /// The key that signs `profile` at `now`: of those that the trust list lets sign, the one that began last.
+    /// The key that signs `profile` at `now`, under its kid: of those that the trust list lets sign, the one that began last.
     ///
     /// Errors: [`KeyringError::NoSigningKey`].
     pub fn signing_key(
@@ -135,17 +135,20 @@ impl Keyring {
         profile: Profile,
         trust: &TrustList,
         now: UnixSeconds,
-    ) -> Result<&IssuerKey, KeyringError> {
+    ) -> Result<IssuerKey, KeyringError> {
         let algorithm = issue::algorithm(profile);
-        let began = |key: &IssuerKey| {
-            let listed = trust.keys(&key.kid()).iter().find(|listed| listed.key.spki_der() == key.spki_der())?;
+        let began = |listed: &TrustedKey| {
             let from = listed.signs_from.unwrap_or(UnixSeconds(i64::MIN));
             let until = listed.signs_until.unwrap_or(UnixSeconds(i64::MAX));
-            (listed.own && listed.withdrawn_at.is_none() && from <= now && now <= until).then_some(from)
+            (listed.withdrawn_at.is_none() && from <= now && now <= until).then_some(from)
         };
-        let mine = self.issuers.iter().filter(|key| key.algorithm() == algorithm);
-        let latest = mine.filter_map(|key| Some((began(key)?, key))).max_by_key(|(from, key)| (*from, key.kid()));
-        latest.map(|(_, key)| key).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
+        let mine = trust.own().iter().filter_map(|listed| {
+            let mut keys = self.issuers.iter().filter(|key| key.algorithm() == algorithm);
+            let key = keys.find(|key| key.spki_der() == listed.key.spki_der())?;
+            Some((began(listed)?, listed.kid, key))
+        });
+        let latest = mine.max_by_key(|(from, kid, _)| (*from, *kid));
+        latest.map(|(_, kid, key)| key.under(kid)).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
     }
 
     /// The PKCS#8 of the key that signs staff tokens and nothing else.

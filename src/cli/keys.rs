@@ -1,5 +1,9 @@
 //! `thexanh keys`: make, list and withdraw the keys that sign certificates.
 
+mod csr;
+mod export;
+mod import;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -32,6 +36,12 @@ pub(super) enum Keys {
         /// The key, as listed
         kid: String,
     },
+    /// Ask a national CA to certify a key of ours: a PKCS#10 request
+    Csr(csr::Csr),
+    /// Take other issuers' keys into the trust list, or the certificate over a key of ours
+    Import(import::Import),
+    /// Write the trusted keys in a format of others
+    Export(export::Export),
 }
 
 fn algorithm(word: &str) -> Result<Algorithm, String> {
@@ -45,6 +55,9 @@ impl Keys {
             Keys::New { algorithm, from } => new(context, algorithm, from).await,
             Keys::List => list(context).await,
             Keys::Withdraw { kid } => withdraw(context, &kid).await,
+            Keys::Csr(csr) => csr.run(context).await,
+            Keys::Import(import) => import.run(context).await,
+            Keys::Export(export) => export.run(context).await,
         }
     }
 }
@@ -71,6 +84,7 @@ async fn new(context: &Context, algorithm: Algorithm, from: Option<Timestamp>) -
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     };
     store.put_issuer_key(&row).await?;
     let kid = key.kid().to_string();

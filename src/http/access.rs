@@ -126,6 +126,7 @@ pub const ROUTES: &[Route] = &[
     open("POST", "/v1/verify"),
     open("POST", "/v1/verify/batch"),
     open("GET", "/v1/trust-list"),
+    open("GET", "/v1/trust-list/did.json"),
     open("GET", "/v1/reference/provinces"),
     open("GET", "/v1/reference/facilities"),
     open("GET", "/v1/reference/products"),

@@ -24,6 +24,7 @@ use super::published::Published;
         super::verify::post_verify,
         super::verify::post_verify_batch,
         super::trust_list::get_trust_list,
+        super::trust_list::get_trust_list_did,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
         super::dose_changes::post_renewal,

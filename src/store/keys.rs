@@ -34,9 +34,29 @@ pub struct IssuerKeyRow {
     pub trusted_until: Option<UnixSeconds>,
     /// When it was withdrawn.
     pub withdrawn_at: Option<UnixSeconds>,
+    /// The DER certificate that it is listed by, if we have it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl IssuerKeyRow {
+    /// How a key of a list is stored.
+    pub fn of(key: &TrustedKey) -> IssuerKeyRow {
+        IssuerKeyRow {
+            kid: key.kid,
+            spki_der: key.key.spki_der().to_vec(),
+            country: key.country.clone(),
+            national: key.national,
+            usages: key.usages,
+            own: key.own,
+            signs_from: key.signs_from,
+            signs_until: key.signs_until,
+            trusted_from: key.trusted_from,
+            trusted_until: key.trusted_until,
+            withdrawn_at: key.withdrawn_at,
+            certificate: key.certificate.as_deref().map(<[u8]>::to_vec),
+        }
+    }
+
     /// The key, parsed. Errors: [`StoreError::Unreadable`].
     pub fn trusted(self) -> Result<TrustedKey, StoreError> {
         let key = PublicKey::from_spki_der(&self.spki_der).map_err(|_| StoreError::Unreadable("issuer_key"))?;
@@ -52,11 +72,12 @@ impl IssuerKeyRow {
             trusted_from: self.trusted_from,
             trusted_until: self.trusted_until,
             withdrawn_at: self.withdrawn_at,
+            certificate: self.certificate.map(Vec::into_boxed_slice),
         })
     }
 }
 
-fn key_hash(spki_der: &[u8]) -> Vec<u8> {
+pub(super) fn key_hash(spki_der: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, spki_der).as_ref().to_vec()
 }
 
@@ -72,37 +93,10 @@ impl Store {
     /// Every key, and the version of the list they make: both of one instant.
     pub async fn issuer_keys(&self) -> Result<(u64, Vec<IssuerKeyRow>), StoreError> {
         let client = self.client().await?;
-        let stmt = client
-            .prepare_cached(
-                r#"-- issuer keys
-                 SELECT coalesce((SELECT value FROM version WHERE topic = 'trust'), 0),
-                        kid, spki, country, "national", usages, own, signs_from, signs_until, trusted_from, trusted_until,
-                        withdrawn_at
-                 FROM issuer_key ORDER BY key_hash"#,
-            )
-            .await?;
+        let stmt = client.prepare_cached(ISSUER_KEYS).await?;
         let rows = client.query(&stmt, &[]).await?;
         let version = rows.first().map_or(Ok(0), |row| version_of(row.get(0)))?;
-        let keys = rows.iter().map(|row| {
-            let kid: &[u8] = row.get(1);
-            let usages: Value = row.get(5);
-            let words = usages.as_array().into_iter().flatten().filter_map(Value::as_str);
-            let instant = |at: usize| row.get::<_, Option<Timestamp>>(at).map(seconds);
-            Ok(IssuerKeyRow {
-                kid: kid.try_into().map(Kid).map_err(|_| StoreError::Unreadable("issuer_key"))?,
-                spki_der: row.get(2),
-                country: row.get(3),
-                national: row.get(4),
-                usages: Usages::from_words(words),
-                own: row.get(6),
-                signs_from: instant(7),
-                signs_until: instant(8),
-                trusted_from: instant(9),
-                trusted_until: instant(10),
-                withdrawn_at: instant(11),
-            })
-        });
-        Ok((version, keys.collect::<Result<_, StoreError>>()?))
+        Ok((version, rows.iter().map(issuer_key).collect::<Result<_, _>>()?))
     }
 
     /// Lists a key, raising the list's version. Returns false if it is listed already: it is left as it is.
@@ -116,6 +110,35 @@ impl Store {
     }
 }
 
+/// Every key, behind the version of the list.
+pub(super) const ISSUER_KEYS: &str = r#"-- issuer keys
+    SELECT coalesce((SELECT value FROM version WHERE topic = 'trust'), 0),
+           kid, spki, country, "national", usages, own, signs_from, signs_until, trusted_from, trusted_until,
+           withdrawn_at, certificate
+    FROM issuer_key ORDER BY key_hash, kid"#;
+
+/// A row of [`ISSUER_KEYS`].
+pub(super) fn issuer_key(row: &tokio_postgres::Row) -> Result<IssuerKeyRow, StoreError> {
+    let kid: &[u8] = row.get(1);
+    let usages: Value = row.get(5);
+    let words = usages.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let instant = |at: usize| row.get::<_, Option<Timestamp>>(at).map(seconds);
+    Ok(IssuerKeyRow {
+        kid: kid.try_into().map(Kid).map_err(|_| StoreError::Unreadable("issuer_key"))?,
+        spki_der: row.get(2),
+        country: row.get(3),
+        national: row.get(4),
+        usages: Usages::from_words(words),
+        own: row.get(6),
+        signs_from: instant(7),
+        signs_until: instant(8),
+        trusted_from: instant(9),
+        trusted_until: instant(10),
+        withdrawn_at: instant(11),
+        certificate: row.get(12),
+    })
+}
+
 fn version_of(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Unreadable("version"))
 }
@@ -126,44 +149,45 @@ impl Work for PutKey<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        let key = self.0;
-        let stmt = tx
-            .inner
-            .prepare_cached(
-                r#"-- put key
-                 INSERT INTO issuer_key (key_hash, kid, spki, country, "national", usages, own, signs_from, signs_until,
-                                         trusted_from, trusted_until, withdrawn_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key_hash) DO NOTHING"#,
-            )
-            .await?;
-        let usages: Value = key.usages.words().into();
-        let instant = |at: Option<UnixSeconds>| at.map(timestamp);
-        let added = tx
-            .inner
-            .execute(
-                &stmt,
-                &[
-                    &key_hash(&key.spki_der),
-                    &key.kid.0.as_slice(),
-                    &key.spki_der,
-                    &key.country,
-                    &key.national,
-                    &usages,
-                    &key.own,
-                    &instant(key.signs_from),
-                    &instant(key.signs_until),
-                    &instant(key.trusted_from),
-                    &instant(key.trusted_until),
-                    &instant(key.withdrawn_at),
-                ],
-            )
-            .await?
-            == 1;
+        let added = insert_key(tx, self.0).await?;
         if added {
             raise_trust_version(tx).await?;
         }
         Ok(added)
     }
+}
+
+/// Lists a key without raising the version. Returns false if it is listed under this kid already.
+pub(super) async fn insert_key(tx: &Tx<'_>, key: &IssuerKeyRow) -> Result<bool, StoreError> {
+    let sql = r#"-- put key
+        INSERT INTO issuer_key (key_hash, kid, spki, country, "national", usages, own, signs_from, signs_until,
+                                trusted_from, trusted_until, withdrawn_at, certificate)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (key_hash, kid) DO NOTHING"#;
+    let stmt = tx.inner.prepare_cached(sql).await?;
+    let usages: Value = key.usages.words().into();
+    let instant = |at: Option<UnixSeconds>| at.map(timestamp);
+    let added = tx
+        .inner
+        .execute(
+            &stmt,
+            &[
+                &key_hash(&key.spki_der),
+                &key.kid.0.as_slice(),
+                &key.spki_der,
+                &key.country,
+                &key.national,
+                &usages,
+                &key.own,
+                &instant(key.signs_from),
+                &instant(key.signs_until),
+                &instant(key.trusted_from),
+                &instant(key.trusted_until),
+                &instant(key.withdrawn_at),
+                &key.certificate,
+            ],
+        )
+        .await?;
+    Ok(added == 1)
 }
 
 struct WithdrawKey(Kid, UnixSeconds);
@@ -172,7 +196,10 @@ impl Work for WithdrawKey {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        let sql = "-- withdraw key\nUPDATE issuer_key SET withdrawn_at = $2 WHERE kid = $1 AND withdrawn_at IS NULL";
+        // A key that is listed under two kids falls under both.
+        let sql = "-- withdraw key
+                   UPDATE issuer_key SET withdrawn_at = $2 WHERE withdrawn_at IS NULL
+                   AND key_hash IN (SELECT key_hash FROM issuer_key WHERE kid = $1)";
         let stmt = tx.inner.prepare_cached(sql).await?;
         let changed =
             tx.inner.execute(&stmt, &[/* kid */ &self.0.0.as_slice(), /* at */ &timestamp(self.1)]).await? > 0;
@@ -184,7 +211,7 @@ impl Work for WithdrawKey {
 }
 
 /// In the transaction that changes the list: the row's lock puts changes in order.
-async fn raise_trust_version(tx: &Tx<'_>) -> Result<(), StoreError> {
+pub(super) async fn raise_trust_version(tx: &Tx<'_>) -> Result<(), StoreError> {
     let sql = "-- raise trust version
                INSERT INTO version (topic, value) VALUES ('trust', 1)
                ON CONFLICT (topic) DO UPDATE SET value = version.value + 1";

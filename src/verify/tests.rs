@@ -38,6 +38,7 @@ fn trusted(key: &IssuerKey) -> TrustedKey {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 

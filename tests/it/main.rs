@@ -32,5 +32,6 @@ mod qr;
 mod store;
 mod synth;
 mod texts;
+mod trust_lists;
 mod vectors;
 mod walk;

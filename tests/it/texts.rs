@@ -29,6 +29,7 @@ pub fn listed(key: &IssuerKey) -> IssuerKeyRow {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 

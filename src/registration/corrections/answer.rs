@@ -67,7 +67,7 @@ impl Desk {
     ) -> Result<Answered, CorrectionError> {
         let trust = self.trust.load_full();
         let key = self.compact_key(&trust, now)?;
-        self.store.transact(&AnswerIt { desk: self, id, version, answer, by, key, now }).await?
+        self.store.transact(&AnswerIt { desk: self, id, version, answer, by, key: &key, now }).await?
     }
 }
 

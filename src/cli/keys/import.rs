@@ -1,0 +1,126 @@
+//! `thexanh keys import`: other issuers' keys into the trust list, and the certificate over a key of ours.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{AHEAD_S, instant};
+use crate::certificate::UnixSeconds;
+use crate::cli::{Answer, Context, Failure};
+use crate::store::{IssuerKeyRow, KeyImport, Store};
+use crate::trust::import::{self, Entry, Format, MAX_LIST_LEN, Refusal};
+use crate::trust::merge::{self, Fate};
+use crate::trust::{TrustedKey, country};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Import {
+    /// A JWK set, a COSE key set, certificates (PEM, DER, base64), the gateway's list or a did.json; `-` is standard input
+    file: PathBuf,
+    /// Whose keys they are, where the file does not say; a key that is said to be another country's is refused
+    #[arg(long, value_name = "CC", value_parser = country_code)]
+    country: Option<String>,
+    /// Say what would become of each key, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// From when a key of ours signs under the kid of its certificate [default: in 24 hours]
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<Timestamp>,
+}
+
+fn country_code(text: &str) -> Result<String, &'static str> {
+    country::alpha2(text).ok_or("a country reads as ISO 3166-1 has it, such as FI or FIN")
+}
+
+/// Who imports, for the audit table.
+const BY: &str = "command line";
+
+/// What became of an entry.
+enum Outcome {
+    Foreign(Fate),
+    /// A key of ours, which signs under the kid of its certificate from this instant on.
+    Certified(UnixSeconds),
+}
+
+impl Import {
+    pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
+        let now = context.clock.now();
+        if self.from.is_some_and(|from| from.as_second() < now.0) {
+            return Err(Failure::usage(
+                "--from must not be in the past: verifiers must know a kid before it is signed with",
+            ));
+        }
+        let list = import::read(&self.bytes()?, self.country.as_deref())
+            .map_err(|error| Failure::environment(error.code(), format!("{}: {error}", self.file.display())))?;
+        let store = context.existing_store().await?;
+        let import = KeyImport { entries: &list.entries, dry_run: self.dry_run, by: BY, at: now };
+        let fates = store.import_keys(&import).await?;
+        let (mut taken, mut refused) = (0, 0);
+        for (at, (entry, fate)) in list.entries.iter().zip(fates).enumerate() {
+            let outcome = match (&entry.key, fate) {
+                (Ok(key), Fate::Refused(Refusal::OwnKey)) if list.format == Format::Certificates => {
+                    self.certify(&store, key, now).await?
+                }
+                (_, fate) => Outcome::Foreign(fate),
+            };
+            let no = matches!(outcome, Outcome::Foreign(Fate::Refused(_)));
+            *if no { &mut refused } else { &mut taken } += 1;
+            say(context, at + 1, entry, &outcome)?;
+        }
+        let tried = if self.dry_run { "; nothing was changed" } else { "" };
+        context.tell(format_args!("{}: {taken} taken or known, {refused} refused{tried}", list.format.as_str()))?;
+        Ok(if taken > 0 { Answer::Yes } else { Answer::No })
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let limit = MAX_LIST_LEN as u64 + 1;
+        let read = match self.file.as_os_str() == "-" {
+            true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
+            false => fs::File::open(&self.file).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        };
+        read.map_err(|error| Failure::environment("file_unreadable", format!("{}: {error}", self.file.display())))?;
+        Ok(bytes)
+    }
+
+    /// Lists a key of ours under the kid of its certificate.
+    async fn certify(&self, store: &Store, by: &TrustedKey, now: UnixSeconds) -> Result<Outcome, Failure> {
+        let (_, rows) = store.issuer_keys().await?;
+        let rows: Vec<_> = rows.into_iter().filter(|row| row.own && row.spki_der == by.key.spki_der()).collect();
+        if by.certificate.is_none() {
+            return Ok(Outcome::Foreign(Fate::Refused(Refusal::OwnKey)));
+        }
+        if rows.iter().any(|row| row.kid == by.kid) {
+            return Ok(Outcome::Foreign(Fate::Known));
+        }
+        let Some(own) = rows.into_iter().next() else { return Ok(Outcome::Foreign(Fate::Refused(Refusal::OwnKey))) };
+        let from = self.from.map_or(UnixSeconds(now.0 + AHEAD_S), |from| UnixSeconds(from.as_second()));
+        match merge::certified(own.trusted()?, by, from) {
+            Err(refusal) => Ok(Outcome::Foreign(Fate::Refused(refusal))),
+            Ok(key) => {
+                if !self.dry_run {
+                    store.list_certified_key(&IssuerKeyRow::of(&key), BY, now).await?;
+                }
+                Ok(Outcome::Certified(key.signs_from.unwrap_or(from)))
+            }
+        }
+    }
+}
+
+/// Says what became of an entry; people are spared what was known.
+fn say(context: &Context, number: usize, entry: &Entry, outcome: &Outcome) -> Result<(), Failure> {
+    let (word, reason, detail) = match outcome {
+        Outcome::Foreign(Fate::Known) if !context.is_for_machines() => return Ok(()),
+        Outcome::Foreign(Fate::Refused(refusal)) => ("refused", Some(refusal.code()), format!(": {refusal}")),
+        Outcome::Foreign(fate) => (fate.as_str(), None, String::new()),
+        Outcome::Certified(from) => ("certified", None, format!(", and signs under this kid from {}", instant(*from))),
+    };
+    let kid = entry.kid.map(|kid| kid.to_string());
+    let country = entry.key.as_ref().ok().map(|key| key.country.as_str());
+    context.say(
+        format_args!("{number}  {}  {}  {word}{detail}", kid.as_deref().unwrap_or("-"), country.unwrap_or("-")),
+        &json!({"entry": number, "kid": kid, "country": country, "result": word, "reason": reason}),
+    )
+}
