@@ -15,6 +15,7 @@ pub mod name;
 pub mod policy;
 pub mod render;
 pub mod revocation;
+pub mod signed;
 pub mod trust;
 pub mod verify;
 
