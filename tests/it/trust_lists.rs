@@ -17,13 +17,13 @@ use thexanh::trust::merge::{self, Fate};
 use thexanh::trust::{TrustedKey, Usages, export};
 use thexanh::verify;
 
-use crate::app::{NOW, TestApp, config, dose, dose_of};
+use crate::app::{NOW, TestApp, config, dose_of};
 use crate::cli::Place;
 use crate::texts::{key, listed, text};
 
 impl TestApp {
     /// Imports a list, and has it known here when this returns.
-    async fn import(&self, list: &List) -> Vec<Fate> {
+    async fn import_keys(&self, list: &List) -> Vec<Fate> {
         let import = KeyImport { entries: &list.entries, dry_run: false, by: "tester", at: self.clock.now() };
         let fates = self.app.store().import_keys(&import).await.expect("imports");
         self.app.refresh().await.expect("refreshes");
@@ -100,7 +100,7 @@ async fn an_export_imported_elsewhere_gives_the_same_keys() {
         let own: Vec<_> = there.keyring.issuers().iter().map(IssuerKey::kid).collect();
         let list = read(&bytes, None);
         assert_eq!((list.format.as_str(), list.entries.len()), (format, 4), "without the withdrawn one");
-        let fates = there.import(&list).await;
+        let fates = there.import_keys(&list).await;
         assert_eq!(fates.iter().filter(|fate| **fate == Fate::Added).count(), 2, "{fates:?}");
         // The tests' registries share their keyring, so that theirs are known there as own.
         assert_eq!(fates.iter().filter(|fate| **fate == Fate::Refused(Refusal::OwnKey)).count(), own.len());
@@ -124,7 +124,7 @@ async fn a_certificate_signed_by_an_imported_key_is_accepted_and_the_compact_for
     let rows = [foreign(&travel, "VN"), foreign(&compact, "VN")].map(|row| row.trusted().expect("keys"));
     let jwks = export::jwks(&rows.iter().collect::<Vec<_>>()).to_string();
     let list = read(jwks.as_bytes(), None);
-    assert_eq!(app.import(&list).await, [Fate::Added; 2]);
+    assert_eq!(app.import_keys(&list).await, [Fate::Added; 2]);
     assert_eq!(app.app.trust().version(), version + 1, "once for the list");
     let verdict = app.verify(&from_travel).await;
     assert_eq!(
@@ -140,10 +140,10 @@ async fn a_certificate_signed_by_an_imported_key_is_accepted_and_the_compact_for
     app.clock.set(NOW);
 
     // Again it changes nothing; a longer period does; and both stand in the audit table.
-    assert_eq!(app.import(&list).await, [Fate::Known; 2]);
+    assert_eq!(app.import_keys(&list).await, [Fate::Known; 2]);
     assert_eq!(app.app.trust().version(), version + 1);
     let longer = jwks.replace(&(NOW.0 + 1000).to_string(), &(NOW.0 + 2000).to_string());
-    assert_eq!(app.import(&read(longer.as_bytes(), None)).await, [Fate::Changed; 2]);
+    assert_eq!(app.import_keys(&read(longer.as_bytes(), None)).await, [Fate::Changed; 2]);
     app.clock.set(UnixSeconds(NOW.0 + 2000));
     assert_eq!(app.verify(&from_travel).await["result"], "accepted");
     app.clock.set(NOW);
@@ -181,7 +181,7 @@ async fn an_import_never_touches_own_withdrawn_or_other_countries_keys() {
     let mut keys: Vec<&TrustedKey> = rows.iter().collect();
     let twice = TrustedKey { trusted_until: None, ..foreign_of(&rows[6]) };
     keys.extend([&rows[6], &twice]);
-    let fates = app.import(&read(export::jwks(&keys).to_string().as_bytes(), None)).await;
+    let fates = app.import_keys(&read(export::jwks(&keys).to_string().as_bytes(), None)).await;
     let refused = Fate::Refused;
     let expected = [
         refused(Refusal::OwnKey),
@@ -223,7 +223,7 @@ async fn the_member_states_certificates_come_in_as_pem_and_their_texts_have_thei
         let pem: String = certificates.iter().map(pem).collect();
         let list = read(pem.as_bytes(), country);
         assert_eq!(list.entries.len(), certificates.len());
-        let fates = app.import(&list).await;
+        let fates = app.import_keys(&list).await;
         assert!(fates.iter().all(|fate| *fate == Fate::Added), "{fates:?}");
     }
     let mut words: BTreeMap<String, usize> = BTreeMap::new();
@@ -341,7 +341,7 @@ async fn a_certified_key_signs_under_its_certificates_kid_and_falls_under_both()
         }
         openssl(&place.0, CERTIFY);
         let list = read(&std::fs::read(place.0.join("key.pem")).expect("reads"), None);
-        assert_eq!(app.import(&list).await, [Fate::Refused(Refusal::OwnKey)], "the command alone re-lists it");
+        assert_eq!(app.import_keys(&list).await, [Fate::Refused(Refusal::OwnKey)], "the command alone re-lists it");
         let by = list.entries[0].key.as_ref().expect("a key");
         assert_ne!(by.kid, key.kid());
 
