@@ -21,7 +21,7 @@ build:
 	cargo build --release $(CARGO_FLAGS)
 
 test: $(INTEROP)/ready
-	.ci/need initdb zbarimg pdftotext openssl
+	.ci/need initdb zbarimg pdftotext openssl softhsm2-util
 	export INTEROP_PYTHON=$(INTEROP)/bin/python; \
 	cargo test --workspace $(CARGO_FLAGS); \
 	for path in portable library; do THEXANH_ED25519=$$path cargo test --workspace $(CARGO_FLAGS) --test it; done

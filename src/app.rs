@@ -74,16 +74,19 @@ impl StartError {
     }
 }
 
-/// Lists the keys of this node's keyring as ours from `now` on, for each algorithm that has no key of ours listed yet.
+/// Lists the keys of this node's keyring as ours from `now` on, the first for each algorithm that has no key of ours listed yet.
 ///
 /// What a first start does; later keys are listed by `thexanh keys`, which says from when they sign. Returns how many.
 pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Result<usize, StartError> {
     let (_, listed) = store.issuer_keys().await?;
     let own = listed.iter().filter(|row| row.own).map(|row| PublicKey::from_spki_der(&row.spki_der));
-    let algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
-    let unlisted = keyring.issuers().iter().filter(|key| !algorithms.contains(&key.algorithm()));
+    let mut algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
     let mut count = 0;
-    for key in unlisted {
+    for key in keyring.issuers() {
+        if algorithms.contains(&key.algorithm()) {
+            continue;
+        }
+        algorithms.push(key.algorithm());
         let row = IssuerKeyRow {
             spki_der: key.spki_der().to_vec(),
             kid: key.kid(),

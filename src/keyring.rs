@@ -122,6 +122,12 @@ impl Keyring {
         Ok(Keyring { issuers, token_pkcs8, data_key })
     }
 
+    /// The same with issuer keys of a hardware module, which go before those in files.
+    pub fn with(mut self, keys: Vec<IssuerKey>) -> Keyring {
+        self.issuers.splice(..0, keys);
+        self
+    }
+
     /// Every issuer key.
     pub fn issuers(&self) -> &[IssuerKey] {
         &self.issuers

@@ -24,6 +24,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod hsm;
 pub mod http;
 pub mod keyring;
 pub mod registration;

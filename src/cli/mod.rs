@@ -122,6 +122,7 @@ macro_rules! failures {
 failures!(
     ConfigError,
     crate::app::StartError,
+    crate::hsm::HsmError,
     crate::http::ServeError,
     crate::keyring::KeyringError,
     crate::store::StoreError,

@@ -48,10 +48,10 @@ const ECDSA_SHA256: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
 
 /// The DER request that `subject` be certified to have `key`, for signing vaccination certificates, signed by `key`.
 ///
-/// Errors: [`KeyError::Algorithm`] for a key that signs otherwise than Ed25519 or ES256.
+/// Errors: [`KeyError::Algorithm`] for a key that signs otherwise than Ed25519 or ES256, [`KeyError::Unavailable`].
 pub fn request(subject: Subject<'_>, key: &IssuerKey) -> Result<Vec<u8>, KeyError> {
     let info = der(SEQUENCE, &[&[0x02, 0x01, 0x00], &name(subject), key.spki_der(), &attributes()]);
-    let signature = key.sign(&info);
+    let signature = key.sign(&info)?;
     let (algorithm, signature) = match key.algorithm() {
         Algorithm::EdDsa => (ED25519, signature),
         Algorithm::Es256 => (ECDSA_SHA256, ecdsa_der(&signature)?),

@@ -53,7 +53,7 @@ fn verdict(text: &str, trust: &TrustList, now: UnixSeconds) -> Result<CardColour
 
 /// A text around any COSE_Sign1, signed by `key` over any payload, with any `alg`.
 fn forged(profile: Profile, key: &IssuerKey, alg: i64, payload: &[u8]) -> String {
-    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs));
+    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs)).expect("signs");
     codec::encode_text(profile, &cose).expect("short")
 }
 

@@ -17,6 +17,7 @@ mod crash;
 mod desk;
 mod embedded;
 mod harness;
+mod hsm;
 mod http_access;
 mod http_batch;
 mod http_certificates;

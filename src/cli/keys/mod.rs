@@ -28,6 +28,9 @@ pub(super) enum Keys {
         /// From when it signs, such as 2021-08-01T00:00:00Z [default: in 24 hours]
         #[arg(long, value_name = "INSTANT")]
         from: Option<Timestamp>,
+        /// Make it in the hardware module that keys.pkcs11 names; it never leaves that
+        #[arg(long)]
+        token: bool,
     },
     /// List the trusted keys
     List,
@@ -52,7 +55,7 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
 impl Keys {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
         match self {
-            Keys::New { algorithm, from } => new(context, algorithm, from).await,
+            Keys::New { algorithm, from, token } => new(context, algorithm, from, token).await,
             Keys::List => list(context).await,
             Keys::Withdraw { kid } => withdraw(context, &kid).await,
             Keys::Csr(csr) => csr.run(context).await,
@@ -62,7 +65,12 @@ impl Keys {
     }
 }
 
-async fn new(context: &Context, algorithm: Algorithm, from: Option<Timestamp>) -> Result<Answer, Failure> {
+async fn new(
+    context: &Context,
+    algorithm: Algorithm,
+    from: Option<Timestamp>,
+    in_token: bool,
+) -> Result<Answer, Failure> {
     let now = context.clock.now();
     let signs_from = from.map_or(UnixSeconds(now.0 + AHEAD_S), |at| UnixSeconds(at.as_second()));
     if signs_from < now {
@@ -71,7 +79,13 @@ async fn new(context: &Context, algorithm: Algorithm, from: Option<Timestamp>) -
     let passphrase = context.passphrase()?;
     context.keyring()?; // the first run's keys, and proof that the passphrase is theirs
     let store = context.store().await?;
-    let key = keyring::add_issuer(&context.config.keys_dir(), &passphrase, algorithm)?;
+    let key = match in_token {
+        false => keyring::add_issuer(&context.config.keys_dir(), &passphrase, algorithm)?,
+        true => {
+            let token = context.token()?;
+            token.ok_or_else(|| Failure::usage("--token needs keys.pkcs11.module"))?.generate(algorithm)?
+        }
+    };
     let row = IssuerKeyRow {
         kid: key.kid(),
         spki_der: key.spki_der().to_vec(),
