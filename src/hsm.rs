@@ -144,11 +144,16 @@ impl Token {
             }
         }
         // The point is to be wrapped as an OCTET STRING; some tokens give it bare.
-        let (algorithm, spki_der) = match (kind, point.as_slice()) {
-            (Some(KeyType::EC_EDWARDS), [0x04, 0x20, point @ ..] | point) if point.len() == 32 => {
+        let point = match point.as_slice() {
+            [0x04, 32, point @ ..] if point.len() == 32 => point,
+            [0x04, 65, point @ ..] if point.len() == 65 => point,
+            bare => bare,
+        };
+        let (algorithm, spki_der) = match (kind, point) {
+            (Some(kind), point) if kind == KeyType::EC_EDWARDS => {
                 (Algorithm::EdDsa, Parts::Ed25519(point).to_spki_der()?)
             }
-            (Some(KeyType::EC), [0x04, 0x41, 0x04, point @ ..] | [0x04, point @ ..]) if point.len() == 64 => {
+            (Some(kind), [0x04, point @ ..]) if kind == KeyType::EC && point.len() == 64 => {
                 let (x, y) = point.split_at_checked(32).ok_or(KeyError::Spki)?;
                 (Algorithm::Es256, Parts::P256 { x, y }.to_spki_der()?)
             }

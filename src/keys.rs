@@ -339,7 +339,7 @@ impl IssuerKey {
         match self.secret.signer {
             Signer::EdDsa(_) => Algorithm::EdDsa,
             Signer::Es256(_) => Algorithm::Es256,
-            Signer::Elsewhere(algorithm, _) => *algorithm,
+            Signer::Elsewhere(algorithm, _) => algorithm,
         }
     }
 
