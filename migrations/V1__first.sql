@@ -140,3 +140,22 @@ CREATE TABLE idempotency (
     body_hash bytea NOT NULL,
     created_at timestamptz NOT NULL
 );
+
+-- The keys that sign what verifiers follow: the anchor (the trust list) and the publishers (the rest).
+CREATE TABLE signer_key (
+    key_hash bytea PRIMARY KEY, -- SHA-256 of spki
+    purpose text NOT NULL, -- anchor, publisher
+    kid bytea NOT NULL,
+    spki bytea NOT NULL,
+    signs_from timestamptz,
+    signs_until timestamptz,
+    withdrawn_at timestamptz
+);
+
+-- What is signed once for all nodes, the newest of each: none of them signs it again by itself.
+CREATE TABLE signed_resource (
+    typ text PRIMARY KEY, -- of its COSE header
+    version bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    signed bytea NOT NULL
+);

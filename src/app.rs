@@ -2,11 +2,13 @@
 //! Knows no HTTP.
 
 pub mod engine;
+mod enlist;
 mod held;
 pub mod imports;
 mod pictures;
 mod proofs;
 mod refresh;
+mod signed_list;
 pub mod sms;
 mod spool;
 pub mod stats;
@@ -16,27 +18,30 @@ pub mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use engine::Engine;
+pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
 pub use pictures::Picture;
 use pictures::Pictures;
+pub use refresh::trust_list;
+pub use signed_list::{SignedList, sign_list, stamp};
 pub use spool::{SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
-use crate::certificate::{Dose, Product, Profile, Statement, UnixSeconds, Uvci};
+use crate::certificate::{Dose, Product, Profile, Statement, Uvci};
 use crate::clock::Clock;
 use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
-use crate::keys::{KeyError, PublicKey};
+use crate::keys::KeyError;
 use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
@@ -45,8 +50,8 @@ use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
 use crate::revocation;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommitSettings, IssuerKeyRow, Revoked, Store, StoreError};
-use crate::trust::{TrustList, Usages};
+use crate::store::{GroupCommitSettings, Revoked, Store, StoreError};
+use crate::trust::{DocumentError, TrustList};
 use crate::{policy, render};
 
 /// Why the service cannot start, or cannot refresh what it knows.
@@ -58,6 +63,9 @@ pub enum StartError {
     /// A key of the trust list cannot be used.
     #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
     Key(#[from] KeyError),
+    /// The signed trust list is refused; what was in force stays in force.
+    #[error("the signed trust list is refused: {0}; sign it again with `thexanh keys sign`")]
+    Document(#[from] DocumentError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -69,41 +77,10 @@ impl StartError {
         match self {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
+            StartError::Document(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
-}
-
-/// Lists the keys of this node's keyring as ours from `now` on, the first for each algorithm that has no key of ours listed yet.
-///
-/// What a first start does; later keys are listed by `thexanh keys`, which says from when they sign. Returns how many.
-pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Result<usize, StartError> {
-    let (_, listed) = store.issuer_keys().await?;
-    let own = listed.iter().filter(|row| row.own).map(|row| PublicKey::from_spki_der(&row.spki_der));
-    let mut algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
-    let mut count = 0;
-    for key in keyring.issuers() {
-        if algorithms.contains(&key.algorithm()) {
-            continue;
-        }
-        algorithms.push(key.algorithm());
-        let row = IssuerKeyRow {
-            spki_der: key.spki_der().to_vec(),
-            kid: key.kid(),
-            country: policy::COUNTRY.to_owned(),
-            national: true,
-            usages: Usages::VACCINATION,
-            own: true,
-            signs_from: Some(now),
-            signs_until: None,
-            trusted_from: None,
-            trusted_until: None,
-            withdrawn_at: None,
-            certificate: None,
-        };
-        count += usize::from(store.put_issuer_key(&row).await?);
-    }
-    Ok(count)
 }
 
 /// A desk without the service around it, that signs with the keys of the trust list as it is now: what a command works with.
@@ -131,6 +108,10 @@ pub struct App {
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
+    /// The newest list that the anchor signed.
+    signed_list: ArcSwapOption<SignedList>,
+    /// The one in the database, if it was refused.
+    refused_list: ArcSwapOption<signed_list::Refused>,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
@@ -178,6 +159,8 @@ impl App {
             imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
+            signed_list: ArcSwapOption::empty(),
+            refused_list: ArcSwapOption::empty(),
             refreshed: ArcSwap::from_pointee(None),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
@@ -372,6 +355,7 @@ impl App {
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
+        self.publish_signed_list_gauges();
     }
 }
 

@@ -115,6 +115,8 @@ section! {
         pub passphrase_file: Option<PathBuf> = None,
         /// `[keys.pkcs11]`: a hardware module for issuer keys.
         pub pkcs11: Pkcs11 = Pkcs11::default(),
+        /// Days after which verifiers call the trust list stale that the anchor signed. An anchor that is kept here signs it anew when half of them are over; one that is kept off line must be asked to in time.
+        pub trust_list_days: i64 = 30,
     }
 }
 
@@ -432,6 +434,9 @@ impl Config {
         }
         if !(1..=24 * 365).contains(&self.corrections.hours) {
             return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));
+        }
+        if !(1..=3650).contains(&self.keys.trust_list_days) {
+            return Err(ConfigError::Inconsistent("keys.trust_list_days must be at least 1 and at most ten years'"));
         }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));

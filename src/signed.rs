@@ -171,10 +171,10 @@ pub fn sign(kind: Kind, stamp: Stamp, payload: &[u8], key: &IssuerKey) -> Result
 ///
 /// `signers`: the keys that may sign this kind at `now`. `at_least`: the highest version known. Errors: every [`Refusal`],
 /// in the order in which they stand there. A stale one is no error: ask [`Stamp::is_stale`].
-pub fn open<'a>(
+pub fn open<'a, 'k>(
     kind: Kind,
     bytes: &'a [u8],
-    signers: &[PublicKey],
+    signers: impl IntoIterator<Item = &'k PublicKey>,
     now: UnixSeconds,
     at_least: u64,
 ) -> Result<Opened<'a>, Refusal> {
@@ -187,7 +187,7 @@ pub fn open<'a>(
         return Err(Refusal::WrongType);
     }
     let may_sign = |key: &&PublicKey| key.algorithm() == Algorithm::EdDsa && key.kid() == header.kid;
-    let mut signers = signers.iter().filter(may_sign).peekable();
+    let mut signers = signers.into_iter().filter(may_sign).peekable();
     signers.peek().ok_or(Refusal::UnknownSigner)?;
     let mut tbs = Vec::with_capacity(sign1.protected.len() + sign1.payload.len() + 32);
     cose::write_tbs(&mut tbs, sign1.protected, sign1.payload);

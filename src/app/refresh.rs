@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{App, Engine, StartError};
 use crate::certificate::Uvci;
+use crate::ed25519;
 use crate::revocation;
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
@@ -53,9 +54,7 @@ impl Engine {
 
     /// Takes the trust list over as it is in `store`.
     pub(super) async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
-        let (version, rows) = store.issuer_keys().await?;
-        let keys = rows.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
-        let list = TrustList::new(version, keys, self.ed25519())?;
+        let list = trust_list(store, self.ed25519()).await?;
         // Off the runtime's threads, and before it is in force: the first to verify need not wait.
         let list = tokio::task::spawn_blocking(move || {
             list.warm();
@@ -66,12 +65,37 @@ impl Engine {
     }
 }
 
+/// The trust list as it is in `store`. `ed25519`: through which its Ed25519 keys verify.
+pub async fn trust_list(store: &Store, ed25519: &Arc<ed25519::Engine>) -> Result<TrustList, StartError> {
+    let rows = store.trust_rows().await?;
+    let (anchor, publishers) = (rows.anchor()?, rows.publishers()?);
+    let keys = rows.keys.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
+    Ok(TrustList::new(rows.version, keys, ed25519)?.with_signers(anchor, publishers)?)
+}
+
 impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
+        let known = self.trust().version();
         self.engine.refresh(&self.store, self.node).await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));
-        Ok(())
+        if self.trust().version() != known {
+            // A key that was just listed may have been put beside ours.
+            self.reread_keys().await;
+        }
+        self.refresh_signed_list().await
+    }
+
+    /// Takes over secret keys that were put into the directory since the start, such as those of a rotation.
+    pub async fn reread_keys(&self) {
+        let keyring = Arc::clone(&self.desk.keyring);
+        match tokio::task::spawn_blocking(move || keyring.reread()).await {
+            Ok(Ok(true)) => tracing::info!("secret keys were added; they are in use from now on"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(code = error.code(), cause = %error, "cannot read the secret keys again; those that are known stay in use")
+            }
+        }
     }
 
     /// Makes tickets of the response centre out of corrections that nobody answered in time. Returns how many.

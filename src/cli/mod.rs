@@ -54,7 +54,7 @@ enum Command {
     },
     /// Show the whole service: synthetic people, their doses, their certificates read back and verified, then the API
     Demo(demo::Demo),
-    /// Make, list and withdraw the keys that sign certificates
+    /// The keys: make, list, rotate, withdraw, sign their list, back them up
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Verify a QR text, many of them, or a picture
@@ -125,6 +125,7 @@ failures!(
     crate::hsm::HsmError,
     crate::http::ServeError,
     crate::keyring::KeyringError,
+    crate::keyring::backup::BackupError,
     crate::store::StoreError,
     crate::telemetry::TelemetryError,
 );

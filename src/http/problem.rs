@@ -150,6 +150,8 @@ kinds! {
     OVERLOADED = 503 "overloaded" "The service is busy" "Hệ thống đang bận";
     /// `/readyz` names what is missing.
     NOT_READY = 503 "not_ready" "The service is not ready" "Hệ thống chưa sẵn sàng";
+    /// The anchor has signed no list yet: it may be kept off line.
+    NOT_SIGNED = 503 "not_signed" "It is not signed yet" "Chưa được ký";
 }
 
 /// The document itself. Source: RFC 9457 §3.

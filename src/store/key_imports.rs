@@ -1,5 +1,4 @@
-//! Other issuers' keys taken into the trust list, and a certificate over a key of ours: each with its audit entry, in the
-//! transaction that raises the list's version.
+//! Other issuers' keys taken into the trust list: each with its audit entry, in the transaction that raises the list's version.
 
 use serde_json::Value;
 
@@ -28,11 +27,6 @@ impl Store {
     /// Takes keys into the trust list, all that can be in one transaction. Returns what became of each, in their order.
     pub async fn import_keys(&self, import: &KeyImport<'_>) -> Result<Vec<Fate>, StoreError> {
         self.transact(import).await
-    }
-
-    /// Lists a key of ours under the kid of its certificate as well. Returns false if it is listed so already.
-    pub async fn list_certified_key(&self, key: &IssuerKeyRow, by: &str, at: UnixSeconds) -> Result<bool, StoreError> {
-        self.transact(&Certified { key, by, at }).await
     }
 }
 
@@ -80,25 +74,6 @@ async fn update(tx: &Tx<'_>, key: &TrustedKey) -> Result<bool, StoreError> {
     let changed =
         tx.inner.execute(&stmt, &[&hash, &key.kid.0.as_slice(), &usages, &from, &until, &certificate]).await?;
     Ok(changed == 1)
-}
-
-struct Certified<'a> {
-    key: &'a IssuerKeyRow,
-    by: &'a str,
-    at: UnixSeconds,
-}
-
-impl Work for Certified<'_> {
-    type Output = bool;
-
-    async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        let added = insert_key(tx, self.key).await?;
-        if added {
-            tx.audit(&audited(self.by, self.at, "certified", &self.key.kid.to_string(), &self.key.country)).await?;
-            raise_trust_version(tx).await?;
-        }
-        Ok(added)
-    }
 }
 
 fn audited(by: &str, at: UnixSeconds, done: &str, kid: &str, country: &str) -> Audited {

@@ -196,18 +196,21 @@ impl Work for WithdrawKey {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        // A key that is listed under two kids falls under both.
-        let sql = "-- withdraw key
-                   UPDATE issuer_key SET withdrawn_at = $2 WHERE withdrawn_at IS NULL
-                   AND key_hash IN (SELECT key_hash FROM issuer_key WHERE kid = $1)";
-        let stmt = tx.inner.prepare_cached(sql).await?;
-        let changed =
-            tx.inner.execute(&stmt, &[/* kid */ &self.0.0.as_slice(), /* at */ &timestamp(self.1)]).await? > 0;
+        let changed = withdraw_key(tx, self.0, self.1).await?;
         if changed {
             raise_trust_version(tx).await?;
         }
         Ok(changed)
     }
+}
+
+/// Withdraws every key with this kid, under all its kids, without raising the version. Returns false if none was in force.
+pub(super) async fn withdraw_key(tx: &Tx<'_>, kid: Kid, at: UnixSeconds) -> Result<bool, StoreError> {
+    let sql = "-- withdraw key
+               UPDATE issuer_key SET withdrawn_at = $2 WHERE withdrawn_at IS NULL
+               AND key_hash IN (SELECT key_hash FROM issuer_key WHERE kid = $1)";
+    let stmt = tx.inner.prepare_cached(sql).await?;
+    Ok(tx.inner.execute(&stmt, &[/* kid */ &kid.0.as_slice(), /* at */ &timestamp(at)]).await? > 0)
 }
 
 /// In the transaction that changes the list: the row's lock puts changes in order.

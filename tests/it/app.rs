@@ -29,7 +29,7 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    schema: TestSchema,
+    schema: Arc<TestSchema>,
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -51,17 +51,34 @@ impl TestApp {
 
     /// The service with some settings changed, where that may keep it from listening.
     pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        TestApp::start_on(TestSchema::new().await, change).await
+        TestApp::start_on(Arc::new(TestSchema::new().await), keyring(), Clock::fixed(NOW), change).await
+    }
+
+    /// The service with secret keys of the test's own.
+    pub async fn start_with_keys(keyring: Keyring) -> TestApp {
+        let schema = Arc::new(TestSchema::new().await);
+        TestApp::start_on(schema, Arc::new(keyring), Clock::fixed(NOW), |_| {}).await.expect("starts")
+    }
+
+    /// One more node on the same tables and the same clock, with secret keys of its own and the refresh of the default settings.
+    pub async fn beside(&self, keyring: Keyring) -> TestApp {
+        let schema = Arc::clone(&self.schema);
+        let default = |config: &mut Config| config.cache.refresh_ms = Config::default().cache.refresh_ms;
+        TestApp::start_on(schema, Arc::new(keyring), self.clock.clone(), default).await.expect("starts")
     }
 
     /// The service started again, on the same tables and files, after it was stopped.
     pub async fn again(self) -> TestApp {
         self.serving.stop().await;
-        TestApp::start_on(self.schema, |_| {}).await.expect("starts")
+        TestApp::start_on(self.schema, keyring(), Clock::fixed(NOW), |_| {}).await.expect("starts")
     }
 
-    async fn start_on(schema: TestSchema, change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        let (clock, keyring) = (Clock::fixed(NOW), keyring());
+    async fn start_on(
+        schema: Arc<TestSchema>,
+        keyring: Arc<Keyring>,
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<TestApp, ServeError> {
         let mut config = config();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;

@@ -129,7 +129,7 @@ fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
     let (status, verdicts) = picture("green");
     assert_eq!((status, &verdicts[0]["reason"]), (1, &"key_withdrawn".into()));
     assert_eq!(picture("green-travel").0, 0, "the other profile has another key");
-    let (status, made) = place.json(&["keys", "new", "--from", "2999-01-01T00:00:00Z"]);
+    let (status, made) = place.json(&["keys", "new", "--signs-from", "2999-01-01T00:00:00Z"]);
     assert_eq!((status, &made[0]["signs_from"]), (0, &32_472_144_000_i64.into()));
 }
 

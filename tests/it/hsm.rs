@@ -72,7 +72,7 @@ fn keys_in_a_token_sign_both_profiles_and_never_leave_it() {
     let from = jiff::Timestamp::now() + Duration::from_secs(20);
     let made = ["EdDSA", "ES256"].map(|algorithm| {
         let (status, said) =
-            place.json(&["keys", "new", "--token", "--algorithm", algorithm, "--from", &from.to_string()]);
+            place.json(&["keys", "new", "--token", "--algorithm", algorithm, "--signs-from", &from.to_string()]);
         assert_eq!(status, 0, "{said:?}");
         said[0]["kid"].clone()
     });

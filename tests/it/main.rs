@@ -28,6 +28,7 @@ mod http_server;
 mod http_verify;
 mod imports;
 mod interop;
+mod keys;
 mod layering;
 mod qr;
 mod store;

@@ -7,11 +7,11 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use thexanh::app::App;
+use thexanh::app::{App, by_command_line};
 use thexanh::certificate::{Profile, UnixSeconds};
 use thexanh::codec::{pkcs10, x509};
 use thexanh::keys::{Algorithm, IssuerKey, Kid, PublicKey};
-use thexanh::store::{IssuerKeyRow, KeyImport};
+use thexanh::store::{IssuerKeyRow, KeyChange, KeyImport};
 use thexanh::trust::import::{self, List, Refusal};
 use thexanh::trust::merge::{self, Fate};
 use thexanh::trust::{TrustedKey, Usages, export};
@@ -325,7 +325,7 @@ async fn a_certified_key_signs_under_its_certificates_kid_and_falls_under_both()
     make_ca(&place.0, "VN");
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
         app.clock.set(NOW);
-        let key = app.keyring.issuers().iter().find(|key| key.algorithm() == algorithm).expect("a key");
+        let key = &app.keyring.issuers().into_iter().find(|key| key.algorithm() == algorithm).expect("a key");
         let subject = pkcs10::Subject { country: "VN", organization: Some("Bộ Y tế"), common_name: "DSC" };
         let csr = pkcs10::request(subject, key).expect("a request");
         std::fs::write(place.0.join("key.der"), csr).expect("writes");
@@ -357,8 +357,11 @@ async fn a_certified_key_signs_under_its_certificates_kid_and_falls_under_both()
         assert_eq!((certified.signs_from, certified.signs_until), (Some(signs_from), by.trusted_until));
         assert!(certified.own && certified.national && certified.certificate.is_some());
         let row = IssuerKeyRow::of(&certified);
-        assert!(app.app.store().list_certified_key(&row, "tester", NOW).await.expect("lists"));
-        assert!(!app.app.store().list_certified_key(&row, "tester", NOW).await.expect("lists"));
+        let change = [KeyChange::List(row)];
+        for listed in [1, 0] {
+            let by = by_command_line("key.certify", "a test".to_owned(), NOW);
+            assert_eq!(app.app.store().change_keys(&change, &by).await.expect("lists"), listed);
+        }
         app.app.refresh().await.expect("refreshes");
 
         let profile = if algorithm == Algorithm::EdDsa { Profile::Compact } else { Profile::Hc1 };
@@ -458,7 +461,7 @@ fn the_command_line_imports_exports_and_certifies() {
     assert_eq!(imported(&["key.pem", "--dry-run"]), (0, vec!["certified".to_owned()]));
     assert_eq!(imported(&["key.pem"]), (0, vec!["certified".to_owned()]));
     assert_eq!(imported(&["key.pem"]), (0, vec!["known".to_owned()]));
-    assert_eq!(imported(&["key.pem", "--from", "2021-01-01T00:00:00Z"]), (2, vec![]));
+    assert_eq!(imported(&["key.pem", "--signs-from", "2021-01-01T00:00:00Z"]), (2, vec![]));
     let (_, listed) = place.json(&["keys", "list"]);
     let of_key = |kid: &Value| {
         listed.iter().find(|key| key["kid"] == *kid).expect("listed")["signs_from"].as_i64().expect("begins")
@@ -493,12 +496,13 @@ fn the_command_line_imports_exports_and_certifies() {
         words.sort();
         // The certificate over our key is known as such only where it stands as one.
         let middle = if format == "pem" { "known" } else { "own_key" };
-        assert_eq!(words, ["known", middle, "own_key"], "{format}");
+        assert_eq!(words, ["known", middle, "own_key", "own_key", "own_key"], "{format}");
         let own = place.command(&["keys", "export", "--own", "--format", format]).output().expect("starts");
         assert!(own.stdout.len() < exported.stdout.len());
     }
     let (_, keys) = place.json(&["keys", "list"]);
-    assert_eq!(keys.len(), 3);
+    let certificates = keys.iter().filter(|key| key["own"].is_boolean());
+    assert_eq!(certificates.count(), 5, "two of the first run, the new one under two kids, and the foreign one");
 }
 
 /// The kid of the certificate in a file.

@@ -31,7 +31,7 @@ impl Csr {
         let keyring = context.keyring()?;
         let (_, rows) = context.existing_store().await?.issuer_keys().await?;
         let listed = rows.iter().find(|row| row.own && row.kid == self.kid);
-        let key = listed.and_then(|row| keyring.issuers().iter().find(|key| key.spki_der() == row.spki_der));
+        let key = listed.and_then(|row| keyring.issuers().into_iter().find(|key| key.spki_der() == row.spki_der));
         let Some(key) = key else {
             context.say("no key of this node has this kid", &json!({"kid": self.kid.to_string(), "found": false}))?;
             return Ok(Answer::No);
@@ -41,7 +41,7 @@ impl Csr {
             organization: self.organization.as_deref(),
             common_name: &self.common_name,
         };
-        let der = pkcs10::request(subject, key)
+        let der = pkcs10::request(subject, &key)
             .map_err(|error| Failure::environment(error.code(), format!("cannot make the request: {error}")))?;
         let pem = pkcs8::der::pem::encode_string("CERTIFICATE REQUEST", pkcs8::LineEnding::LF, &der)
             .map_err(|error| Failure::environment("output", format!("cannot write the request: {error}")))?;

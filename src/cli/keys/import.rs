@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{AHEAD_S, instant};
+use super::{begin, change, instant, sign};
 use crate::certificate::UnixSeconds;
 use crate::cli::{Answer, Context, Failure};
-use crate::store::{IssuerKeyRow, KeyImport, Store};
+use crate::store::{IssuerKeyRow, KeyChange, KeyImport, Store};
 use crate::trust::import::{self, Entry, Format, MAX_LIST_LEN, Refusal};
 use crate::trust::merge::{self, Fate};
 use crate::trust::{TrustedKey, country};
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Import {
     dry_run: bool,
     /// From when a key of ours signs under the kid of its certificate [default: in 24 hours]
     #[arg(long, value_name = "INSTANT")]
-    from: Option<Timestamp>,
+    signs_from: Option<Timestamp>,
 }
 
 fn country_code(text: &str) -> Result<String, &'static str> {
@@ -47,30 +47,30 @@ enum Outcome {
 impl Import {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
         let now = context.clock.now();
-        if self.from.is_some_and(|from| from.as_second() < now.0) {
-            return Err(Failure::usage(
-                "--from must not be in the past: verifiers must know a kid before it is signed with",
-            ));
-        }
+        let signs_from = begin(context, self.signs_from)?;
         let list = import::read(&self.bytes()?, self.country.as_deref())
             .map_err(|error| Failure::environment(error.code(), format!("{}: {error}", self.file.display())))?;
         let store = context.existing_store().await?;
         let import = KeyImport { entries: &list.entries, dry_run: self.dry_run, by: BY, at: now };
         let fates = store.import_keys(&import).await?;
-        let (mut taken, mut refused) = (0, 0);
+        let (mut taken, mut refused, mut changed) = (0, 0, false);
         for (at, (entry, fate)) in list.entries.iter().zip(fates).enumerate() {
             let outcome = match (&entry.key, fate) {
                 (Ok(key), Fate::Refused(Refusal::OwnKey)) if list.format == Format::Certificates => {
-                    self.certify(&store, key, now).await?
+                    self.certify(context, &store, key, signs_from).await?
                 }
                 (_, fate) => Outcome::Foreign(fate),
             };
             let no = matches!(outcome, Outcome::Foreign(Fate::Refused(_)));
             *if no { &mut refused } else { &mut taken } += 1;
+            changed |= !no && !matches!(outcome, Outcome::Foreign(Fate::Known));
             say(context, at + 1, entry, &outcome)?;
         }
         let tried = if self.dry_run { "; nothing was changed" } else { "" };
         context.tell(format_args!("{}: {taken} taken or known, {refused} refused{tried}", list.format.as_str()))?;
+        if changed && !self.dry_run {
+            sign::after_a_change(context, &store).await?;
+        }
         Ok(if taken > 0 { Answer::Yes } else { Answer::No })
     }
 
@@ -86,7 +86,13 @@ impl Import {
     }
 
     /// Lists a key of ours under the kid of its certificate.
-    async fn certify(&self, store: &Store, by: &TrustedKey, now: UnixSeconds) -> Result<Outcome, Failure> {
+    async fn certify(
+        &self,
+        context: &Context,
+        store: &Store,
+        by: &TrustedKey,
+        signs_from: UnixSeconds,
+    ) -> Result<Outcome, Failure> {
         let (_, rows) = store.issuer_keys().await?;
         let rows: Vec<_> = rows.into_iter().filter(|row| row.own && row.spki_der == by.key.spki_der()).collect();
         if by.certificate.is_none() {
@@ -96,14 +102,15 @@ impl Import {
             return Ok(Outcome::Foreign(Fate::Known));
         }
         let Some(own) = rows.into_iter().next() else { return Ok(Outcome::Foreign(Fate::Refused(Refusal::OwnKey))) };
-        let from = self.from.map_or(UnixSeconds(now.0 + AHEAD_S), |from| UnixSeconds(from.as_second()));
-        match merge::certified(own.trusted()?, by, from) {
+        match merge::certified(own.trusted()?, by, signs_from) {
             Err(refusal) => Ok(Outcome::Foreign(Fate::Refused(refusal))),
             Ok(key) => {
+                let from = key.signs_from.unwrap_or(signs_from);
                 if !self.dry_run {
-                    store.list_certified_key(&IssuerKeyRow::of(&key), BY, now).await?;
+                    let why = format!("{} from {}", key.kid, instant(from));
+                    change(context, store, &[KeyChange::List(IssuerKeyRow::of(&key))], "key.certify", &why).await?;
                 }
-                Ok(Outcome::Certified(key.signs_from.unwrap_or(from)))
+                Ok(Outcome::Certified(from))
             }
         }
     }

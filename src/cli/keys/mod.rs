@@ -1,22 +1,34 @@
-//! `thexanh keys`: make, list and withdraw the keys that sign certificates.
+//! `thexanh keys`: the keys that sign certificates, the publishers, the anchor, and the list that names them all; a file per
+//! subject.
 
+mod anchor;
+mod backup;
 mod csr;
 mod export;
 mod import;
+mod list;
+mod new;
+mod publisher;
+mod sign;
+
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Answer, Context, Failure};
+use crate::app::by_command_line;
 use crate::certificate::UnixSeconds;
-use crate::keyring;
-use crate::keys::{Algorithm, Kid, PublicKey};
-use crate::policy;
-use crate::store::IssuerKeyRow;
-use crate::trust::Usages;
+use crate::keys::{Algorithm, Kid};
+use crate::store::{KeyChange, Store};
 
 /// For how long verifiers know a new key before it signs, unless said otherwise: the longest they go without asking.
 const AHEAD_S: i64 = 24 * 3600;
+
+/// The mode of a file that is for everybody to read.
+const PUBLIC: u32 = 0o644;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Keys {
@@ -27,18 +39,44 @@ pub(super) enum Keys {
         algorithm: Algorithm,
         /// From when it signs, such as 2021-08-01T00:00:00Z [default: in 24 hours]
         #[arg(long, value_name = "INSTANT")]
-        from: Option<Timestamp>,
+        signs_from: Option<Timestamp>,
         /// Make it in the hardware module that keys.pkcs11 names; it never leaves that
         #[arg(long)]
         token: bool,
     },
-    /// List the trusted keys
+    /// Make the next key: it signs from a later instant on, and the one before stops a day after that
+    Rotate {
+        /// EdDSA signs the compact profile, ES256 the EU's
+        #[arg(long, default_value = "EdDSA", value_parser = algorithm)]
+        algorithm: Algorithm,
+        /// From when it signs, such as 2021-08-01T00:00:00Z [default: in 24 hours]
+        #[arg(long, value_name = "INSTANT")]
+        signs_from: Option<Timestamp>,
+        /// Make it in the hardware module that keys.pkcs11 names; it never leaves that
+        #[arg(long)]
+        token: bool,
+    },
+    /// List the trusted keys, the publishers and the anchor, and what of it is signed
     List,
     /// Stop trusting a key, now and for good: every certificate that it signed is rejected
     Withdraw {
         /// The key, as listed
         kid: String,
+        /// Why; for the audit table
+        #[arg(long, value_name = "REASON", default_value = "")]
+        why: String,
     },
+    /// Show the key that signs the trust list, and its fingerprint; make it, or say which one it is
+    Anchor(anchor::Anchor),
+    /// Make and withdraw the keys that sign rules, revocations and changes
+    #[command(subcommand)]
+    Publisher(publisher::Publisher),
+    /// Sign the trust list with the anchor: here, or where the anchor is kept
+    Sign(sign::Sign),
+    /// Put all secret keys into one encrypted file
+    Backup(backup::Backup),
+    /// Bring the secret keys of a backup back, into an empty directory
+    Restore(backup::Restore),
     /// Ask a national CA to certify a key of ours: a PKCS#10 request
     Csr(csr::Csr),
     /// Take other issuers' keys into the trust list, or the certificate over a key of ours
@@ -55,9 +93,17 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
 impl Keys {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
         match self {
-            Keys::New { algorithm, from, token } => new(context, algorithm, from, token).await,
-            Keys::List => list(context).await,
-            Keys::Withdraw { kid } => withdraw(context, &kid).await,
+            Keys::New { algorithm, signs_from, token } => new::run(context, algorithm, signs_from, token, false).await,
+            Keys::Rotate { algorithm, signs_from, token } => {
+                new::run(context, algorithm, signs_from, token, true).await
+            }
+            Keys::List => list::run(context).await,
+            Keys::Withdraw { kid, why } => withdraw(context, &kid, &why).await,
+            Keys::Anchor(anchor) => anchor.run(context).await,
+            Keys::Publisher(publisher) => publisher.run(context).await,
+            Keys::Sign(sign) => sign.run(context).await,
+            Keys::Backup(backup) => backup.run(context),
+            Keys::Restore(restore) => restore.run(context),
             Keys::Csr(csr) => csr.run(context).await,
             Keys::Import(import) => import.run(context).await,
             Keys::Export(export) => export.run(context).await,
@@ -65,85 +111,72 @@ impl Keys {
     }
 }
 
-async fn new(
+async fn withdraw(context: &Context, kid: &str, why: &str) -> Result<Answer, Failure> {
+    let kid = parse_kid(kid)?;
+    let store = context.existing_store().await?;
+    let changed = change(context, &store, &[KeyChange::Withdraw(kid)], "key.withdraw", &format!("{kid} {why}")).await?;
+    let text = if changed { "withdrawn: all that it signed is rejected" } else { "no key in force has this kid" };
+    context.say(text, &json!({"kid": kid.to_string(), "withdrawn": changed}))?;
+    if !changed {
+        return Ok(Answer::No);
+    }
+    // It is in force whether or not the list can be signed now: nodes see it, and tell verifiers by themselves.
+    sign::after_a_change(context, &store).await?;
+    Ok(Answer::Yes)
+}
+
+fn parse_kid(kid: &str) -> Result<Kid, Failure> {
+    kid.parse().map_err(|_| Failure::usage("a kid reads as `thexanh keys list` prints it"))
+}
+
+/// Changes the trust list, with an audit entry. Returns whether anything changed.
+async fn change(
     context: &Context,
-    algorithm: Algorithm,
-    from: Option<Timestamp>,
-    in_token: bool,
-) -> Result<Answer, Failure> {
+    store: &Store,
+    changes: &[KeyChange],
+    action: &'static str,
+    why: &str,
+) -> Result<bool, Failure> {
+    let by = by_command_line(action, why.trim().to_owned(), context.clock.now());
+    Ok(store.change_keys(changes, &by).await? > 0)
+}
+
+/// From when a new key signs: as asked, or a day from now. Errors: a time that is over.
+fn begin(context: &Context, asked: Option<Timestamp>) -> Result<UnixSeconds, Failure> {
     let now = context.clock.now();
-    let signs_from = from.map_or(UnixSeconds(now.0 + AHEAD_S), |at| UnixSeconds(at.as_second()));
-    if signs_from < now {
-        return Err(Failure::usage("--from must not be in the past: verifiers must know a key before it signs"));
+    let from = asked.map_or(UnixSeconds(now.0 + AHEAD_S), |at| UnixSeconds(at.as_second()));
+    if from < now {
+        return Err(Failure::usage("--signs-from must not be in the past: verifiers must know a key before it signs"));
     }
-    let passphrase = context.passphrase()?;
-    context.keyring()?; // the first run's keys, and proof that the passphrase is theirs
-    let store = context.store().await?;
-    let key = match in_token {
-        false => keyring::add_issuer(&context.config.keys_dir(), &passphrase, algorithm)?,
-        true => {
-            let token = context.token()?;
-            token.ok_or_else(|| Failure::usage("--token needs keys.pkcs11.module"))?.generate(algorithm)?
-        }
-    };
-    let row = IssuerKeyRow {
-        kid: key.kid(),
-        spki_der: key.spki_der().to_vec(),
-        country: policy::COUNTRY.to_owned(),
-        national: true,
-        usages: Usages::VACCINATION,
-        own: true,
-        signs_from: Some(signs_from),
-        signs_until: None,
-        trusted_from: None,
-        trusted_until: None,
-        withdrawn_at: None,
-        certificate: None,
-    };
-    store.put_issuer_key(&row).await?;
-    let kid = key.kid().to_string();
-    context.say(
-        format_args!(
-            "{kid} ({}) is listed and signs from {}; nodes take it up when they are started again",
-            algorithm.as_str(),
-            instant(signs_from)
-        ),
-        &json!({"kid": kid, "algorithm": algorithm.as_str(), "signs_from": signs_from.0}),
-    )?;
-    Ok(Answer::Yes)
-}
-
-async fn list(context: &Context) -> Result<Answer, Failure> {
-    let (version, rows) = context.existing_store().await?.issuer_keys().await?;
-    context.tell(format_args!("version {version}"))?;
-    for row in rows {
-        let algorithm = PublicKey::from_spki_der(&row.spki_der).map_or("unreadable", |key| key.algorithm().as_str());
-        let state = match (row.withdrawn_at, row.signs_from.filter(|from| *from > context.clock.now())) {
-            (Some(at), _) => format!("withdrawn {}", instant(at)),
-            (None, Some(from)) => format!("signs from {}", instant(from)),
-            (None, None) => "in force".to_owned(),
-        };
-        let whose = if row.own { "ours" } else { "foreign" };
-        context.say(
-            format_args!("{}  {algorithm}  {}  {whose}  {state}", row.kid, row.country),
-            &json!({
-                "kid": row.kid.to_string(), "algorithm": algorithm, "country": row.country, "own": row.own,
-                "national": row.national, "usages": row.usages.words(), "signs_from": row.signs_from.map(|at| at.0),
-                "signs_until": row.signs_until.map(|at| at.0), "withdrawn_at": row.withdrawn_at.map(|at| at.0),
-            }),
-        )?;
-    }
-    Ok(Answer::Yes)
-}
-
-async fn withdraw(context: &Context, kid: &str) -> Result<Answer, Failure> {
-    let kid: Kid = kid.parse().map_err(|_| Failure::usage("a kid reads as `thexanh keys list` prints it"))?;
-    let withdrawn = context.existing_store().await?.withdraw_issuer_key(kid, context.clock.now()).await?;
-    let text = if withdrawn { "withdrawn: all that it signed is rejected" } else { "no key in force has this kid" };
-    context.say(text, &json!({"kid": kid.to_string(), "withdrawn": withdrawn}))?;
-    Ok(if withdrawn { Answer::Yes } else { Answer::No })
+    Ok(from)
 }
 
 fn instant(at: UnixSeconds) -> String {
     Timestamp::from_second(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+/// The bytes of a file, at most `max` of them.
+fn read(path: &Path, max: u64) -> Result<Vec<u8>, Failure> {
+    let unreadable =
+        |problem: String| Failure::environment("file_unreadable", format!("{}: {problem}", path.display()));
+    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    match bytes.len() as u64 > max {
+        true => Err(unreadable("it is larger than such a file may be".to_owned())),
+        false => Ok(bytes),
+    }
+}
+
+/// Writes a new file with this mode; one that is there is left alone.
+fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    let written = options.write(true).create_new(true).mode(mode).open(path).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| {
+        let text = format!("{}: {error}; name a file that is not there yet and can be written", path.display());
+        Failure::environment("file_unwritable", text)
+    })
 }

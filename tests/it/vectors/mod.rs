@@ -10,8 +10,8 @@ use serde_json::Value;
 use thexanh::app::{Engine, REASONS};
 use thexanh::certificate::UnixSeconds;
 use thexanh::clock::Clock;
-use thexanh::http::trust_list::TrustListDocument;
 use thexanh::revocation;
+use thexanh::trust::TrustListDocument;
 
 use crate::app::config;
 
