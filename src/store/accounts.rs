@@ -219,6 +219,10 @@ impl Tx<'_> {
     }
 }
 
+/// That a person is of the account `$1`: looked up first, whatever is known of the sizes of tables. Joined, a plan made while the
+/// other table was small would go through all of it.
+pub(super) const OF_ACCOUNT: &str = "ANY(ARRAY(SELECT m.person_id FROM account_member m WHERE m.account_id = $1))";
+
 const IS_MEMBER: &str = "-- is member\nSELECT 1 FROM account_member WHERE account_id = $1 AND person_id = $2";
 
 impl Store {

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::accounts::OF_ACCOUNT;
 use super::people::{seconds, timestamp};
 use super::{NewTicket, Store, StoreError, Tx, Work};
 use crate::certificate::UnixSeconds;
@@ -227,8 +228,8 @@ impl Store {
         let client = self.client().await?;
         let sql = format!(
             "-- corrections of account
-             SELECT {COLUMNS} FROM account_member m JOIN correction c ON c.person_id = m.person_id
-             WHERE m.account_id = $1 ORDER BY c.made_at DESC, c.correction_id LIMIT $2"
+             SELECT {COLUMNS} FROM correction c WHERE c.person_id = {OF_ACCOUNT}
+             ORDER BY c.made_at DESC, c.correction_id LIMIT $2"
         );
         let rows = client.query(&client.prepare_cached(&sql).await?, &[&account, &limit]).await?;
         rows.iter().map(correction_of).collect()

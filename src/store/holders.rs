@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::accounts::OF_ACCOUNT;
 use super::certificates::{self, CertificateRow, certificate_of};
 use super::doses::{self, DoseRow, dose_of};
 use super::people::seconds;
@@ -85,9 +86,8 @@ impl Store {
         let client = self.client().await?;
         let sql = format!(
             "-- certificates of account
-             SELECT {}, p.name FROM account_member m
-             JOIN person p ON p.person_id = m.person_id JOIN certificate c ON c.person_id = m.person_id
-             WHERE m.account_id = $1 ORDER BY c.issued_at DESC, c.number DESC",
+             SELECT {}, p.name FROM certificate c JOIN person p ON p.person_id = c.person_id
+             WHERE c.person_id = {OF_ACCOUNT} ORDER BY c.issued_at DESC, c.number DESC",
             certificates::COLUMNS
         );
         let stmt = client.prepare_cached(&sql).await?;
@@ -104,8 +104,9 @@ impl Store {
         let client = self.client().await?;
         let people = format!(
             "-- people of account
-             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM account_member m JOIN person p ON p.person_id = m.person_id
-             LEFT JOIN registration r ON r.person_id = m.person_id WHERE m.account_id = $1 ORDER BY p.created_at, p.person_id"
+             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM person p
+             LEFT JOIN registration r ON r.person_id = p.person_id
+             WHERE p.person_id = {OF_ACCOUNT} ORDER BY p.created_at, p.person_id"
         );
         let stmt = client.prepare_cached(&people).await?;
         let rows = client.query(&stmt, &[/* account_id */ &account]).await?;

@@ -53,13 +53,15 @@ impl Store {
         let sql = match kind {
             LookupKind::Identity => format!(
                 "-- people under identity
-                 SELECT {COLUMNS} FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.identity_hash = $1 ORDER BY l.nth LIMIT $2"
+                 SELECT {COLUMNS} FROM person p WHERE p.person_id = ANY(ARRAY(
+                     SELECT person_id FROM person_by_identity WHERE identity_hash = $1 ORDER BY nth LIMIT $2))
+                 ORDER BY p.created_at, p.person_id"
             ),
             LookupKind::Phone => format!(
                 "-- people under phone
-                 SELECT {COLUMNS} FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.phone_hash = $1 ORDER BY l.nth LIMIT $2"
+                 SELECT {COLUMNS} FROM person p WHERE p.person_id = ANY(ARRAY(
+                     SELECT person_id FROM person_by_phone WHERE phone_hash = $1 ORDER BY nth LIMIT $2))
+                 ORDER BY p.created_at, p.person_id"
             ),
         };
         let stmt = client.prepare_cached(&sql).await?;

@@ -53,7 +53,7 @@ pub use keys::IssuerKeyRow;
 pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
-pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
+pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};

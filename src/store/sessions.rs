@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::accounts::OF_ACCOUNT;
 use super::people::{seconds, timestamp};
 use super::{Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -133,9 +134,9 @@ impl Store {
         let client = self.client().await?;
         let sql = format!(
             "-- sessions of an account
-             SELECT {COLUMNS}, m.person_id FROM account_member m JOIN person_session l ON l.person_id = m.person_id
+             SELECT {COLUMNS}, l.person_id FROM person_session l
              JOIN session s ON s.facility_code = l.facility_code AND s.session_id = l.session_id
-             WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.person_id = $2)
+             WHERE l.person_id = {OF_ACCOUNT} AND ($2::uuid IS NULL OR l.person_id = $2)
              ORDER BY s.on_day DESC, s.begins, s.session_id LIMIT $3"
         );
         let stmt = client.prepare_cached(&sql).await?;
