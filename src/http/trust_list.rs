@@ -6,7 +6,6 @@ use std::sync::Arc;
 use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
-use base64::Engine as _;
 
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;

@@ -1,13 +1,11 @@
 //! `thexanh keys import`: other issuers' keys into the trust list, and the certificate over a key of ours.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{begin, change, instant, sign};
+use super::{begin, change, instant, read, sign};
 use crate::certificate::UnixSeconds;
 use crate::cli::{Answer, Context, Failure};
 use crate::store::{IssuerKeyRow, KeyChange, KeyImport, Store};
@@ -17,7 +15,7 @@ use crate::trust::{TrustedKey, country};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Import {
-    /// A JWK set, a COSE key set, certificates (PEM, DER, base64), the gateway's list or a did.json; `-` is standard input
+    /// A JWK set, a COSE key set, certificates (PEM, DER, base64), the gateway's list or a did.json
     file: PathBuf,
     /// Whose keys they are, where the file does not say; a key that is said to be another country's is refused
     #[arg(long, value_name = "CC", value_parser = country_code)]
@@ -48,7 +46,7 @@ impl Import {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
         let now = context.clock.now();
         let signs_from = begin(context, self.signs_from)?;
-        let list = import::read(&self.bytes()?, self.country.as_deref())
+        let list = import::read(&read(&self.file, MAX_LIST_LEN as u64)?, self.country.as_deref())
             .map_err(|error| Failure::environment(error.code(), format!("{}: {error}", self.file.display())))?;
         let store = context.existing_store().await?;
         let import = KeyImport { entries: &list.entries, dry_run: self.dry_run, by: BY, at: now };
@@ -74,17 +72,6 @@ impl Import {
         Ok(if taken > 0 { Answer::Yes } else { Answer::No })
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
-        let limit = MAX_LIST_LEN as u64 + 1;
-        let read = match self.file.as_os_str() == "-" {
-            true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
-            false => fs::File::open(&self.file).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
-        };
-        read.map_err(|error| Failure::environment("file_unreadable", format!("{}: {error}", self.file.display())))?;
-        Ok(bytes)
-    }
-
     /// Lists a key of ours under the kid of its certificate.
     async fn certify(
         &self,
@@ -101,7 +88,8 @@ impl Import {
         if rows.iter().any(|row| row.kid == by.kid) {
             return Ok(Outcome::Foreign(Fate::Known));
         }
-        let Some(own) = rows.into_iter().next() else { return Ok(Outcome::Foreign(Fate::Refused(Refusal::OwnKey))) };
+        let bare = rows.into_iter().find(|row| row.certificate.is_none());
+        let Some(own) = bare else { return Ok(Outcome::Foreign(Fate::Refused(Refusal::OwnKey))) };
         match merge::certified(own.trusted()?, by, signs_from) {
             Err(refusal) => Ok(Outcome::Foreign(Fate::Refused(refusal))),
             Ok(key) => {
