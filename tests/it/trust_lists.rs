@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use thexanh::app::{App, by_command_line};
 use thexanh::certificate::{Profile, UnixSeconds};
 use thexanh::codec::{pkcs10, x509};
+use thexanh::keyring::Keyring;
 use thexanh::keys::{Algorithm, IssuerKey, Kid, PublicKey};
 use thexanh::store::{IssuerKeyRow, KeyChange, KeyImport};
 use thexanh::trust::import::{self, List, Refusal};
@@ -321,7 +322,8 @@ const CERTIFY: &str = "x509 -req -in key.csr -CA ca.pem -CAkey ca.key -copy_exte
 #[tokio::test]
 async fn a_certified_key_signs_under_its_certificates_kid_and_falls_under_both() {
     let place = Place::new("certified");
-    let app = TestApp::start().await;
+    let keyring = Keyring::open_or_create(&place.0.join("keys"), "a passphrase of the tests").expect("makes keys");
+    let app = TestApp::start_with_keys(keyring).await;
     make_ca(&place.0, "VN");
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
         app.clock.set(NOW);
