@@ -1,6 +1,8 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+pub mod editions;
+mod ended;
 pub mod engine;
 mod enlist;
 mod held;
@@ -8,6 +10,7 @@ pub mod imports;
 mod pictures;
 mod proofs;
 mod refresh;
+mod revoking;
 mod signed_list;
 pub mod sms;
 mod spool;
@@ -20,10 +23,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub use ended::EndedSessions;
 pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
@@ -32,7 +36,7 @@ pub use pictures::Picture;
 use pictures::Pictures;
 pub use refresh::trust_list;
 pub use signed_list::{SignedList, sign_list, stamp};
-pub use spool::{SpoolReader, SpoolWriter};
+pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
@@ -42,15 +46,16 @@ use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::keys::KeyError;
+use crate::policy::RulesError;
 use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
 use crate::registration::doses::{Desk, DoseId};
 use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
-use crate::revocation;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommitSettings, Revoked, Store, StoreError};
+use crate::store::{GroupCommitSettings, Store, StoreError};
+use crate::tls::RootsError;
 use crate::trust::{DocumentError, TrustList};
 use crate::{policy, render};
 
@@ -66,6 +71,12 @@ pub enum StartError {
     /// The signed trust list is refused; what was in force stays in force.
     #[error("the signed trust list is refused: {0}; sign it again with `thexanh keys sign`")]
     Document(#[from] DocumentError),
+    /// The rules in the database are none that this version of the service can read.
+    #[error("the rules in the database cannot be used: {0}")]
+    Rules(#[from] RulesError),
+    /// The roots that are believed of the SMS gateway cannot be used.
+    #[error("sms.ca: {0}")]
+    Roots(#[from] RootsError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -78,6 +89,8 @@ impl StartError {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
             StartError::Document(error) => error.code(),
+            StartError::Rules(error) => error.code(),
+            StartError::Roots(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
@@ -105,6 +118,8 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    editions: editions::Editions,
+    ended_sessions: EndedSessions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
@@ -112,6 +127,8 @@ pub struct App {
     signed_list: ArcSwapOption<SignedList>,
     /// The one in the database, if it was refused.
     refused_list: ArcSwapOption<signed_list::Refused>,
+    /// Lists of revocations that may be in work at once.
+    lists: Arc<Semaphore>,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
@@ -147,15 +164,18 @@ impl App {
         let imports_dir = config.data.join("imports");
         let app = Arc::new(App {
             registrar,
-            sms: sms::Sms::new(&config.sms),
+            sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
+            ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
             store,
             node: Uuid::new_v4(),
             engine,
+            editions: editions::Editions::default(),
             imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
@@ -166,8 +186,10 @@ impl App {
             tasks: Mutex::default(),
         });
         app.refresh().await?;
+        app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
@@ -187,20 +209,6 @@ impl App {
         if let Err(error) = self.store.stop_sequencing(self.node).await {
             tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
         }
-    }
-
-    /// Revokes one certificate, for good and at once: it is rejected here when this returns.
-    pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str) -> Result<Revoked, StoreError> {
-        let revoked = self.store.revoke(uvci, by, why, self.clock.now()).await?;
-        match revoked {
-            Revoked::Unknown => {}
-            // The poller brings the version; the certificate does not wait for it.
-            Revoked::New | Revoked::Already(_) => {
-                self.engine.add_revocations(None, &[revocation::entry(&uvci.to_string())]);
-                self.held_lists.forget_all();
-            }
-        }
-        Ok(revoked)
     }
 
     /// Changes a dose, or notes the change for a second person. What is revoked by it is rejected here when this returns.
@@ -233,13 +241,6 @@ impl App {
             self.fell(&amended.revoked);
         }
         outcome
-    }
-
-    /// Rejects these certificates here from now on: they are revoked in the database.
-    pub fn fell(&self, revoked: &[Uvci]) {
-        let entries: Vec<_> = revoked.iter().map(|uvci| revocation::entry(&uvci.to_string())).collect();
-        self.engine.add_revocations(None, &entries);
-        revoked.iter().for_each(|uvci| self.pictures.forget(*uvci));
     }
 
     /// A picture of a certificate that is not revoked.
@@ -305,6 +306,11 @@ impl App {
         &self.held_lists
     }
 
+    /// Which sessions are over before their time.
+    pub fn ended_sessions(&self) -> &EndedSessions {
+        &self.ended_sessions
+    }
+
     /// Receives backlog files, and imports them in its turn.
     pub fn imports(&self) -> &Imports {
         &self.imports
@@ -351,8 +357,10 @@ impl App {
         metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
         metrics::gauge!("thexanh_registrations_waiting").set(self.registrar.waiting() as f64);
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
+        metrics::gauge!("thexanh_rules_version").set(self.engine.rules().version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
+        metrics::gauge!("thexanh_revocations_index_version").set(self.editions.newest().index().version as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
         self.publish_signed_list_gauges();

@@ -32,3 +32,4 @@ pub mod sealing;
 pub mod store;
 pub mod synth;
 pub mod telemetry;
+pub mod tls;

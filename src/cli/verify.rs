@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::{Answer, Context, Failure};
 use crate::app::{Engine, Outcome, Verdict};
+use crate::certificate::UnixSeconds;
+use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519::Batch;
 use crate::keyring;
@@ -29,11 +31,15 @@ pub(super) struct Verify {
     /// The anchor that must have signed that list, as `thexanh keys anchor --out FILE` writes it
     #[arg(long, value_name = "FILE", requires = "trust")]
     anchor: Option<PathBuf>,
+    /// As of this instant, in seconds since 1970, instead of now
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    at: Option<i64>,
 }
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
-        let engine = Engine::new(context.clock.clone(), 1, context.config.ed25519_engine());
+        let clock = self.at.map_or_else(|| context.clock.clone(), |at| Clock::fixed(UnixSeconds(at)));
+        let engine = Engine::new(clock, 1, context.config.ed25519_engine());
         match &self.trust {
             Some(path) => engine.set_trust(trust_list(context, path, self.anchor.as_deref(), &engine)?),
             None => {

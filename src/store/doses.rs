@@ -164,18 +164,23 @@ impl Tx<'_> {
     ///
     /// `people`: in ascending order, so that two transactions wait for each other and never deadlock.
     pub async fn lock_people(&self, people: &[Uuid]) -> Result<Vec<DoseRow>, StoreError> {
-        let lock =
-            "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
-        let lock = self.inner.prepare_cached(lock).await?;
         let sql = format!(
             "-- doses of people
              SELECT {COLUMNS} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL"
         );
         let doses = self.inner.prepare_cached(&sql).await?;
         // The lock is had before the doses are read: one after the other, on purpose.
-        self.inner.query(&lock, &[/* people */ &people]).await?;
+        self.lock(people).await?;
         let rows = self.inner.query(&doses, &[/* people */ &people]).await?;
         rows.iter().map(dose_of).collect()
+    }
+
+    /// Locks people, in one order everywhere, so that two transactions wait for each other and never deadlock.
+    pub(super) async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
+        let sql =
+            "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
+        self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?;
+        Ok(())
     }
 
     /// Records doses.

@@ -208,10 +208,8 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
 #[tokio::test]
 async fn the_documents_pages_come_from_the_binary() {
     let app = TestApp::start().await;
-    for path in ["/", "/docs"] {
-        let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.header("location")), (307, "/docs/"));
-    }
+    let answer = app.get("/docs").await;
+    assert_eq!((answer.status, answer.header("location")), (307, "/docs/"));
     let page = app.get("/docs/").await;
     assert_eq!((page.status, page.header("content-type").starts_with("text/html")), (200, true));
     assert!(page.text().contains("swagger-ui"));
@@ -221,6 +219,41 @@ async fn the_documents_pages_come_from_the_binary() {
     assert!(app.get("/docs/swagger-initializer.js").await.text().contains("/openapi.json"));
     assert_eq!(app.get("/docs/swagger-ui.css").await.status, 200);
     app.get("/docs/nothing.js").await.problem(404, "unknown_route");
+}
+
+#[test]
+fn the_pages_know_the_api_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/openapi.json");
+    let document = thexanh::http::openapi().to_pretty_json().expect("text keys") + "\n";
+    if std::env::var_os("MAKE_OPENAPI").is_some() {
+        std::fs::write(path, &document).expect("writes");
+    }
+    let known = std::fs::read_to_string(path).expect("reads");
+    assert!(known == document, "the API is not what src/web/openapi.json says: `make openapi` writes it anew");
+}
+
+#[tokio::test]
+async fn pages_come_from_the_build_and_may_load_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    for path in ["/", "/scan", "/desk", "/board", "/centre"] {
+        let page = app.get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}: make web");
+        assert_eq!(page.header("cache-control"), "no-cache");
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"));
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("http"), "{policy}");
+        let again = asking(&app, path, &[("if-none-match", page.header("etag"))]).await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let text = page.text();
+        let script = text.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
+        let script = asking(&app, script, &[("accept-encoding", "gzip, br")]).await;
+        assert_eq!((script.status, script.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+        assert!(script.header("etag").ends_with("-br\"") || script.header("content-encoding").is_empty());
+    }
+    assert_eq!(app.get("/sw.js").await.header("cache-control"), "no-cache");
+    for path in ["/assets/none.js", "/assets/..%2findex.html", "/app/../Cargo.toml", "/index.html", "/scan.html.br"] {
+        app.get(path).await.problem(404, "unknown_route");
+    }
 }
 
 #[tokio::test]

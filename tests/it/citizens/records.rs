@@ -1,9 +1,10 @@
 //! What holders see: `/v1/people/me`, as JSON and as FHIR, and `/v1/certificates`.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{registration, registration_of};
-use crate::app::{TestApp, dose};
+use crate::app::{NOW, TestApp, asked_by, dose};
 
 const NULL: Value = Value::Null;
 
@@ -83,7 +84,10 @@ async fn a_holder_s_list_shows_what_is_issued_and_at_once_what_is_revoked() {
     };
     assert_eq!((&listed[0]["uvci"], &listed[0]["state"]), (&given["uvci"], &json!("valid")));
     assert_eq!((&listed[0]["text"], &listed[0]["name"]), (&given["text"], &registration()["name"]));
-    app.app.revoke(&uvci.parse().expect("a UVCI"), "tester", "a test").await.expect("revokes");
+    app.app
+        .revoke(&uvci.parse().expect("a UVCI"), Uuid::new_v4(), &asked_by("tester", "a test", NOW))
+        .await
+        .expect("revokes");
     let revoked = list().await;
     assert_eq!((&revoked[0]["state"], revoked[0].get("text")), (&json!("revoked"), None));
 }
