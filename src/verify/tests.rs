@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::{BirthDate, Dose, Product, Uvci};
 use crate::ed25519;
 use crate::issue::{Subject, issue};
-use crate::keys::{Algorithm, IssuerKey, PublicKey};
+use crate::keys::{Algorithm, IssuerKey, KeyError, PublicKey};
 use crate::name::PersonName;
 use crate::trust::Usages;
 

@@ -6,7 +6,7 @@ use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 use thexanh::certificate::{BirthDate, Dose, Product, Profile, Uvci};
 use thexanh::codec::{self, Facts, base45, cose, zlib};
-use thexanh::keys::{IssuerKey, alg};
+use thexanh::keys::{IssuerKey, KeyError, alg};
 use thexanh::name::PersonName;
 use thexanh::policy;
 use thexanh::trust::TrustedKeyDocument;
