@@ -122,11 +122,11 @@ impl App {
     }
 
     async fn take_signed_list(&self) -> Result<(), StartError> {
-        let known = self.signed_list.load().as_ref().map(|list| (list.stamp.version, list.stamp.issued_at));
+        let known = self.signed_list().map(|list| (list.stamp.version, list.stamp.issued_at));
         let stored = self.store.signed_stamp(Kind::TrustList).await?;
         let (trust, now) = (self.trust(), self.clock.now());
         let Some(stored) = stored.filter(|stored| known.is_none_or(|known| known < *stored)) else { return Ok(()) };
-        let before = self.refused_list.load();
+        let before = self.refused_list.load_full();
         let was_refused = before.as_ref().filter(|refused| refused.stored == stored);
         if was_refused.is_some_and(|refused| refused.trust_version == trust.version() && refused.at.elapsed() < RETRY) {
             return Ok(());

@@ -229,6 +229,7 @@ impl Tx<'_> {
 /// That a person is of the account `$1`: looked up first, whatever is known of the sizes of tables. Joined, a plan made while the
 /// other table was small would go through all of it.
 pub(super) const OF_ACCOUNT: &str = "ANY(ARRAY(SELECT m.person_id FROM account_member m WHERE m.account_id = $1))";
+
 /// The bucket of [`Store::ended_sessions`]: `2021-08-01T02`.
 fn hour(at: i64) -> String {
     let at = Timestamp::from_second(at).unwrap_or_default();

@@ -111,7 +111,7 @@ async fn a_certificate_s_pictures_are_the_holder_s_and_no_other_citizen_s() {
 async fn the_form_that_citizens_fill_in_is_public_in_both_languages() {
     let app = TestApp::start().await;
     let form = app.get("/v1/reference/declaration").await.json();
-    assert_eq!(form["questions"].as_array().map(Vec::len), Some(10));
+    assert_eq!(form["questions"].as_array().map(Vec::len), Some(11));
     assert!(form["consent"]["text"]["vi"].as_str().is_some_and(|text| text.contains("đồng ý")));
     let groups = app.get("/v1/reference/priority-groups").await.json();
     assert_eq!((groups.as_array().map(Vec::len), &groups[3]["name"]["en"]), (Some(17), &json!("The army")));
