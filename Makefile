@@ -33,7 +33,7 @@ src/web/node_modules/.package-lock.json: src/web/package.json src/web/package-lo
 	touch $@
 
 test: $(INTEROP)/ready web
-	.ci/need initdb zbarimg pdftotext openssl chromium
+	.ci/need initdb zbarimg pdftotext openssl softhsm2-util chromium
 	export INTEROP_PYTHON=$(INTEROP)/bin/python; \
 	cargo test --workspace $(CARGO_FLAGS); \
 	.ci/node node --test-reporter=spec tests/web/all.mjs; \

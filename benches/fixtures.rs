@@ -294,6 +294,7 @@ pub fn trust_list<'a>(keys: impl IntoIterator<Item = &'a IssuerKey>, ed25519: &A
         trusted_from: Some(UnixSeconds(NOW.0 - 1_000_000)),
         trusted_until: Some(policy::expires_at(NOW)),
         withdrawn_at: None,
+        certificate: None,
     };
     TrustList::new(1, keys.into_iter().map(trusted), ed25519).expect("own keys have prime order")
 }

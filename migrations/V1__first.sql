@@ -16,8 +16,8 @@ CREATE TABLE facility (
 
 -- Our public keys: what the trust list is made of. Secret halves are never here.
 CREATE TABLE issuer_key (
-    key_hash bytea PRIMARY KEY, -- SHA-256 of spki: kids may collide, this does not
-    kid bytea NOT NULL,
+    key_hash bytea NOT NULL, -- SHA-256 of spki: kids may collide, this does not
+    kid bytea NOT NULL,      -- a key that was certified is listed under its certificate's kid too
     spki bytea NOT NULL,
     country text NOT NULL,
     "national" boolean NOT NULL,
@@ -27,7 +27,9 @@ CREATE TABLE issuer_key (
     signs_until timestamptz,
     trusted_from timestamptz,
     trusted_until timestamptz,
-    withdrawn_at timestamptz
+    withdrawn_at timestamptz,
+    certificate bytea, -- DER, where it was listed by one
+    PRIMARY KEY (key_hash, kid)
 );
 
 -- The version of each published list, raised in the transaction that changes the list.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::ed25519;
+use crate::{ed25519, trust};
 
 pub use network::Network;
 
@@ -121,8 +121,22 @@ section! {
         pub dir: Option<PathBuf> = None,
         /// A file whose first line is the passphrase under which the secret keys are encrypted. Unset: asked for on the terminal.
         pub passphrase_file: Option<PathBuf> = None,
+        /// `[keys.pkcs11]`: a hardware module for issuer keys.
+        pub pkcs11: Pkcs11 = Pkcs11::default(),
         /// Days after which verifiers call the trust list stale that the anchor signed. An anchor that is kept here signs it anew when half of them are over; one that is kept off line must be asked to in time.
         pub trust_list_days: i64 = 30,
+    }
+}
+
+section! {
+    /// A hardware module for issuer keys. They are used before those in files, which are kept and may sign again.
+    pub struct Pkcs11 {
+        /// The module's library, such as /usr/lib/softhsm/libsofthsm2.so. Unset: issuer keys are in files alone.
+        pub module: Option<PathBuf> = None,
+        /// The label of the token in it.
+        pub token_label: String = "thexanh".to_owned(),
+        /// A file whose first line is the token's PIN. Needed with a module.
+        pub pin_file: Option<PathBuf> = None,
     }
 }
 
@@ -238,6 +252,12 @@ pub enum Ed25519 {
 }
 
 impl Config {
+    /// The DID of the trust list's document, which is found below our public address.
+    pub fn trust_list_did(&self) -> String {
+        let url = if self.http.public_url.is_empty() { "localhost" } else { &self.http.public_url };
+        trust::export::did_web(&format!("{url}/v1/trust-list"))
+    }
+
     /// A new engine that verifies Ed25519 signatures as the settings say.
     pub fn ed25519_engine(&self) -> Arc<ed25519::Engine> {
         ed25519::Engine::new(match self.ed25519 {
@@ -414,6 +434,9 @@ impl Config {
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return Err(ConfigError::Inconsistent("set both tls.cert and tls.key, or neither"));
         }
+        if self.keys.pkcs11.module.is_some() && self.keys.pkcs11.pin_file.is_none() {
+            return Err(ConfigError::Inconsistent("keys.pkcs11.module needs keys.pkcs11.pin_file"));
+        }
         // Every request that is counted is held against all of them.
         if self.http.trusted_proxies.len() > 64 {
             return Err(ConfigError::Inconsistent("http.trusted_proxies may name 64 networks at most"));
@@ -470,6 +493,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("tls", Tls::MANUAL),
         ("database", Database::MANUAL),
         ("keys", Keys::MANUAL),
+        ("keys.pkcs11", Pkcs11::MANUAL),
         ("tokens", Tokens::MANUAL),
         ("citizens", Citizens::MANUAL),
         ("sms", Sms::MANUAL),
@@ -479,8 +503,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("imports", Imports::MANUAL),
         ("log", Log::MANUAL),
     ];
-    let leaf =
-        move |section: &str, field: &str| !section.is_empty() || !sections.iter().any(|(name, _)| *name == field);
+    let leaf = move |section: &str, field: &str| !sections.iter().any(|(name, _)| *name == path_of(section, field));
     sections
         .into_iter()
         .flat_map(|(section, manual)| manual.iter().map(move |(field, doc)| (section, *field, *doc)))
@@ -489,6 +512,15 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
 
 fn path_of(section: &str, field: &str) -> String {
     if section.is_empty() { field.to_owned() } else { format!("{section}.{field}") }
+}
+
+/// The names on the way to a section.
+fn sections_of(section: &str) -> impl Iterator<Item = &str> {
+    section.split('.').filter(|name| !name.is_empty())
+}
+
+fn value_at<'a>(table: &'a Table, section: &str, field: &str) -> Option<&'a Value> {
+    sections_of(section).try_fold(table, |table, name| table.get(name)?.as_table())?.get(field)
 }
 
 fn variable_of(path: &str) -> String {
@@ -516,9 +548,7 @@ impl Merged {
         let table: Table = toml::from_str(text).map_err(|error| malformed(&error))?;
         toml::from_str::<Config>(text).map_err(|error| malformed(&error))?;
         for (section, field, _) in settings() {
-            let found =
-                if section.is_empty() { table.get(field) } else { table.get(section).and_then(|t| t.get(field)) };
-            if found.is_some() {
+            if value_at(&table, section, field).is_some() {
                 self.origins.insert(path_of(section, field), Origin::File(path.to_owned()));
             }
         }
@@ -530,13 +560,11 @@ impl Merged {
     fn set(&mut self, path: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
         let with = |value: Value| {
             let mut table = self.table.clone();
-            match path.split_once('.') {
-                None => table.insert(path.to_owned(), value),
-                Some((section, field)) => match table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-                    Value::Table(inner) => inner.insert(field.to_owned(), value),
-                    _ => None,
-                },
-            };
+            let (section, field) = path.rsplit_once('.').unwrap_or(("", path));
+            let inner = sections_of(section).try_fold(&mut table, |table, name| {
+                table.entry(name).or_insert_with(|| Value::Table(Table::new())).as_table_mut()
+            });
+            inner.and_then(|table| table.insert(field.to_owned(), value));
             Config::deserialize(table.clone()).map(|_| table)
         };
         let literal = || toml::from_str::<Table>(&format!("value = {text}")).ok()?.remove("value");
@@ -585,8 +613,7 @@ impl Sourced {
             }
             let path = path_of(section, field);
             let origin = self.origins.get(&path).cloned().unwrap_or(Origin::Default);
-            let value =
-                if section.is_empty() { values.get(field) } else { values.get(section).and_then(|t| t.get(field)) };
+            let value = value_at(&values, section, field);
             let line = match value {
                 Some(value) => format!("{field} = {value}"),
                 None => format!("# {field} ="),

@@ -3,7 +3,7 @@
 
 use crate::certificate::{BirthDate, CardColour, Dose, Product, Profile, Statement, UnixSeconds, Uvci};
 use crate::codec::{self, CodecError, Facts, cose};
-use crate::keys::{Algorithm, IssuerKey, Kid};
+use crate::keys::{Algorithm, IssuerKey, KeyError, Kid};
 use crate::name::PersonName;
 use crate::policy;
 
@@ -19,6 +19,9 @@ pub enum IssueError {
     /// The text would be longer than a verifier reads.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The key does not sign now.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 impl IssueError {
@@ -28,6 +31,7 @@ impl IssueError {
             IssueError::UnknownProduct => "product_unknown",
             IssueError::KeyAlgorithm => "issuer_key_algorithm",
             IssueError::Codec(error) => error.code(),
+            IssueError::Key(error) => error.code(),
         }
     }
 }
@@ -100,7 +104,7 @@ pub fn issue(
         expires_at,
     };
     let payload = codec::encode_claims(profile, &facts);
-    let cose = cose::build(signs_with.cose(), key.kid().0, &payload, |tbs| key.sign(tbs));
+    let cose = cose::build(signs_with.cose(), key.kid().0, &payload, |tbs| key.sign(tbs))?;
     let text = codec::encode_text(profile, &cose)?;
     let card = policy::card(&Statement::Vaccination(subject.dose.clone()));
     Ok(Issued { profile, card, kid: key.kid(), issued_at, expires_at, cose, text })

@@ -28,7 +28,7 @@ pub use anchor::{ANCHOR, add_anchor, anchor, anchor_spki_der, public_key_of_pem,
 use crate::certificate::{Profile, UnixSeconds};
 use crate::issue;
 use crate::keys::{Algorithm, IssuerKey, KeyError, Kid};
-use crate::trust::{Publisher, TrustList};
+use crate::trust::{Publisher, TrustList, TrustedKey};
 
 /// Why the secret keys cannot be used. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,8 @@ pub struct Keyring {
     signers: ArcSwap<Signers>,
     /// The keys that the signed list names, once there is one: see [`Keyring::verifiers_know`].
     known: ArcSwapOption<Vec<(Kid, Vec<u8>)>>,
+    /// Issuer keys of a hardware module.
+    in_token: Vec<IssuerKey>,
     anchor: Option<IssuerKey>,
     anchor_spki_der: Option<Vec<u8>>,
     token_pkcs8: Zeroizing<Vec<u8>>,
@@ -170,6 +172,7 @@ impl Keyring {
             passphrase: Zeroizing::new(passphrase.to_owned()),
             signers: ArcSwap::from_pointee(signers),
             known: ArcSwapOption::empty(),
+            in_token: Vec::new(),
             anchor_spki_der: match &anchor {
                 Some(anchor) => Some(anchor.spki_der().to_vec()),
                 None => anchor_spki_der(dir)?,
@@ -194,9 +197,16 @@ impl Keyring {
         Ok(has_new)
     }
 
+    /// The same with issuer keys of a hardware module, which go before those in files.
+    pub fn with(mut self, keys: Vec<IssuerKey>) -> Keyring {
+        self.in_token = keys;
+        self
+    }
+
     /// Every issuer key.
     pub fn issuers(&self) -> Vec<IssuerKey> {
-        self.signers.load().issuers.iter().map(|(_, key)| key.clone()).collect()
+        let signers = self.signers.load();
+        self.in_token.iter().chain(signers.issuers.iter().map(|(_, key)| key)).cloned().collect()
     }
 
     /// Every publisher key.
@@ -219,7 +229,7 @@ impl Keyring {
         self.known.store(Some(Arc::new(keys)));
     }
 
-    /// The key that signs `profile` at `now`: of those that the trust list lets sign, the one that began last.
+    /// The key that signs `profile` at `now`, under its kid: of those that the trust list lets sign, the one that began last.
     ///
     /// One that verifiers do not know yet, because the anchor has not signed for it, signs only where no other may.
     ///
@@ -231,21 +241,24 @@ impl Keyring {
         now: UnixSeconds,
     ) -> Result<IssuerKey, KeyringError> {
         let algorithm = issue::algorithm(profile);
-        let began = |key: &IssuerKey| {
-            let listed = trust.keys(&key.kid()).iter().find(|listed| listed.key.spki_der() == key.spki_der())?;
+        let began = |listed: &TrustedKey| {
             let from = listed.signs_from.unwrap_or(UnixSeconds(i64::MIN));
             let until = listed.signs_until.unwrap_or(UnixSeconds(i64::MAX));
-            (listed.own && listed.withdrawn_at.is_none() && from <= now && now <= until).then_some(from)
+            (listed.withdrawn_at.is_none() && from <= now && now <= until).then_some(from)
         };
         let signers = self.signers.load();
-        let mine = signers.issuers.iter().map(|(_, key)| key).filter(|key| key.algorithm() == algorithm);
+        let mine = trust.own().iter().filter_map(|listed| {
+            let files = signers.issuers.iter().map(|(_, key)| key);
+            let mut keys = self.in_token.iter().chain(files).filter(|key| key.algorithm() == algorithm);
+            let key = keys.find(|key| key.spki_der() == listed.key.spki_der())?;
+            Some((began(listed)?, listed.kid, key))
+        });
         let known = self.known.load();
-        let is_known = |key: &IssuerKey| {
-            known.as_ref().is_none_or(|known| known.iter().any(|(kid, der)| *kid == key.kid() && der == key.spki_der()))
+        let is_known = |kid: Kid, key: &IssuerKey| {
+            known.as_ref().is_none_or(|known| known.iter().any(|(known, der)| *known == kid && der == key.spki_der()))
         };
-        let latest = mine.filter_map(|key| Some((began(key)?, key)));
-        let latest = latest.max_by_key(|(from, key)| (is_known(key), *from, key.kid()));
-        latest.map(|(_, key)| key.clone()).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
+        let latest = mine.max_by_key(|(from, kid, key)| (is_known(*kid, key), *from, *kid));
+        latest.map(|(_, kid, key)| key.under(kid)).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
     }
 
     /// The key that signs rules, revocations and changes at `now`: of those that are `named`, the one that began last.

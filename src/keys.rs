@@ -73,6 +73,9 @@ pub enum KeyError {
     /// Not the base64 of eight bytes.
     #[error("a kid is the base64 of eight bytes")]
     Kid,
+    /// A hardware module that holds the key does not sign now.
+    #[error("the module that holds the key does not sign; see the log")]
+    Unavailable,
     /// An Ed25519 key that is not canonical or not of prime order.
     #[error("the Ed25519 key is not canonical or not of prime order")]
     WeakPoint,
@@ -86,6 +89,7 @@ impl KeyError {
             KeyError::Pkcs8 => "key_not_pkcs8",
             KeyError::Algorithm => "key_algorithm",
             KeyError::Kid => "key_kid",
+            KeyError::Unavailable => "key_unavailable",
             KeyError::WeakPoint => "key_weak_point",
         }
     }
@@ -267,6 +271,8 @@ struct Secret {
 enum Signer {
     EdDsa(aws::Ed25519KeyPair),
     Es256(aws::EcdsaKeyPair),
+    /// Its secret half is not in this process.
+    Elsewhere(Algorithm, Box<dyn Fn(&[u8]) -> Result<Vec<u8>, KeyError> + Send + Sync>),
 }
 
 impl IssuerKey {
@@ -292,10 +298,23 @@ impl IssuerKey {
         IssuerKey::new(Signer::Es256(pair.map_err(|_| KeyError::Pkcs8)?))
     }
 
+    /// A key whose secret half stays where it is, in a hardware module say.
+    ///
+    /// `spki_der`: its public half. `sign`: from the bytes to be signed to the signature, as [`IssuerKey::sign`] gives it.
+    pub fn elsewhere(
+        algorithm: Algorithm,
+        spki_der: Vec<u8>,
+        sign: impl Fn(&[u8]) -> Result<Vec<u8>, KeyError> + Send + Sync + 'static,
+    ) -> IssuerKey {
+        let (kid, signer) = (Kid::of_der(&spki_der), Signer::Elsewhere(algorithm, Box::new(sign)));
+        IssuerKey { kid, secret: Arc::new(Secret { spki_der, signer }) }
+    }
+
     fn new(signer: Signer) -> Result<IssuerKey, KeyError> {
         let spki: PublicKeyX509Der<'_> = match &signer {
             Signer::EdDsa(pair) => pair.public_key().as_der(),
             Signer::Es256(pair) => pair.public_key().as_der(),
+            Signer::Elsewhere(..) => return Err(KeyError::Pkcs8),
         }
         .map_err(|_| KeyError::Spki)?;
         let spki_der = spki.as_ref().to_vec();
@@ -307,11 +326,17 @@ impl IssuerKey {
         IssuerKey { kid, secret: Arc::clone(&self.secret) }
     }
 
-    /// The unencrypted DER PKCS#8, zeroized when dropped. Errors: [`KeyError::Pkcs8`].
+    /// The same key signing under another kid: that of a certificate over it.
+    pub fn under(&self, kid: Kid) -> IssuerKey {
+        IssuerKey { kid, secret: Arc::clone(&self.secret) }
+    }
+
+    /// The unencrypted DER PKCS#8, zeroized when dropped. Errors: [`KeyError::Pkcs8`], for a key that is elsewhere too.
     pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let document = match &self.secret.signer {
             Signer::EdDsa(pair) => pair.to_pkcs8v1(),
             Signer::Es256(pair) => pair.to_pkcs8v1(),
+            Signer::Elsewhere(..) => return Err(KeyError::Pkcs8),
         };
         document.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| KeyError::Pkcs8)
     }
@@ -326,6 +351,7 @@ impl IssuerKey {
         match self.secret.signer {
             Signer::EdDsa(_) => Algorithm::EdDsa,
             Signer::Es256(_) => Algorithm::Es256,
+            Signer::Elsewhere(algorithm, _) => algorithm,
         }
     }
 
@@ -334,14 +360,15 @@ impl IssuerKey {
         &self.secret.spki_der
     }
 
-    /// The signature over `tbs`, 64 bytes.
-    pub fn sign(&self, tbs: &[u8]) -> Vec<u8> {
+    /// The signature over `tbs`, 64 bytes: R||s or r||s. Errors: [`KeyError::Unavailable`], for a key that is elsewhere.
+    pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.secret.signer {
-            Signer::EdDsa(pair) => pair.sign(tbs).as_ref().to_vec(),
+            Signer::EdDsa(pair) => Ok(pair.sign(tbs).as_ref().to_vec()),
             Signer::Es256(pair) => {
                 let random = aws_lc_rs::rand::SystemRandom::new();
-                pair.sign(&random, tbs).expect("signing fails only without randomness or memory").as_ref().to_vec()
+                Ok(pair.sign(&random, tbs).expect("signing fails only without randomness or memory").as_ref().to_vec())
             }
+            Signer::Elsewhere(_, sign) => sign(tbs),
         }
     }
 }
@@ -365,7 +392,7 @@ mod tests {
             let public = PublicKey::from_spki_der(key.spki_der()).expect("own keys are accepted");
             assert_eq!((public.kid(), public.algorithm()), (key.kid(), algorithm));
             assert_eq!(public.check_prime_order(), Ok(()));
-            let signature = again.sign(b"tbs");
+            let signature = again.sign(b"tbs").expect("signs");
             assert_eq!(signature.len(), 64);
             assert!(public.verifies(&signature, b"tbs"));
             assert!(!public.verifies(&signature, b"tbt") && !public.verifies(&signature[..63], b"tbs"));
@@ -378,6 +405,21 @@ mod tests {
         assert_eq!(IssuerKey::from_pkcs8(b"nothing").map(|_| ()), Err(KeyError::Pkcs8));
         assert_eq!(IssuerKey::generate(Algorithm::Ps256).map(|_| ()), Err(KeyError::Algorithm));
         assert_eq!("AAAA".parse::<Kid>(), Err(KeyError::Kid));
+    }
+
+    #[test]
+    fn a_key_that_is_elsewhere_signs_there_and_says_when_it_cannot() {
+        let key = IssuerKey::generate(Algorithm::Es256).expect("generates");
+        let (spki_der, there) = (key.spki_der().to_vec(), key.clone());
+        let sign = move |tbs: &[u8]| if tbs.is_empty() { Err(KeyError::Unavailable) } else { there.sign(tbs) };
+        let elsewhere = IssuerKey::elsewhere(Algorithm::Es256, spki_der, sign);
+        assert_eq!((elsewhere.kid(), elsewhere.algorithm()), (key.kid(), Algorithm::Es256));
+        let public = PublicKey::from_spki_der(elsewhere.spki_der()).expect("a key");
+        assert!(public.verifies(&elsewhere.sign(b"tbs").expect("signs"), b"tbs"));
+        assert_eq!(
+            (elsewhere.sign(b""), elsewhere.to_pkcs8().map(|_| ())),
+            (Err(KeyError::Unavailable), Err(KeyError::Pkcs8))
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod follower;
+pub mod hsm;
 pub mod http;
 pub mod keyring;
 pub mod registration;

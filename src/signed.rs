@@ -148,7 +148,8 @@ impl Opened<'_> {
 /// Signs `payload` as a resource of this kind.
 ///
 /// `key`: Ed25519; the anchor for trust lists, else a publisher. Returns a tagged COSE_Sign1. The same arguments give the
-/// same bytes. Errors: [`KeyError::Algorithm`] for a key of another algorithm.
+/// same bytes. Errors: [`KeyError::Algorithm`] for a key of another algorithm,
+/// [`KeyError::Unavailable`].
 pub fn sign(kind: Kind, stamp: Stamp, payload: &[u8], key: &IssuerKey) -> Result<Vec<u8>, KeyError> {
     if key.algorithm() != Algorithm::EdDsa {
         return Err(KeyError::Algorithm);
@@ -162,7 +163,7 @@ pub fn sign(kind: Kind, stamp: Stamp, payload: &[u8], key: &IssuerKey) -> Result
         .text_value(NEXT_UPDATE.to_owned(), stamp.next_update.0.into())
         .build();
     let sign1 = coset::CoseSign1Builder::new().protected(header).payload(payload.to_vec());
-    let sign1 = sign1.create_signature(&[], |tbs| key.sign(tbs)).build();
+    let sign1 = sign1.try_create_signature(&[], |tbs| key.sign(tbs))?.build();
     Ok(coset::TaggedCborSerializable::to_tagged_vec(sign1).expect("byte strings are encodable"))
 }
 

@@ -211,19 +211,21 @@ impl Signer {
             trusted_from: None,
             trusted_until: None,
             withdrawn_at: None,
+            certificate: None,
         }
     }
 
     fn cose(&self, alg: Option<u8>, payload: &[u8]) -> Vec<u8> {
         let own = if self.issuer.algorithm() == Algorithm::EdDsa { alg::EDDSA } else { alg::ES256 };
         let alg = alg.map_or(own, |nth| *pick(&ALGORITHMS, nth));
-        cose::build(alg, self.kid.0, payload, |tbs| match &self.p256 {
+        let signed = cose::build(alg, self.kid.0, payload, |tbs| match &self.p256 {
             None => self.issuer.sign(tbs),
             Some(secret) => {
                 let signature: p256::ecdsa::Signature = secret.sign(tbs); // RFC 6979: no randomness
-                signature.to_bytes().to_vec()
+                Ok(signature.to_bytes().to_vec())
             }
-        })
+        });
+        signed.expect("a key in memory signs")
     }
 }
 

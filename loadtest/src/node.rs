@@ -54,6 +54,7 @@ async fn serve(spki_der: &[u8], ed25519: Ed25519, dir: &Path) -> Result<()> {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     };
     store.put_issuer_key(&row).await?;
     let config = Config { ed25519, ..Config::default() };

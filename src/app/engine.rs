@@ -320,6 +320,7 @@ mod tests {
             trusted_from: None,
             trusted_until: None,
             withdrawn_at: None,
+            certificate: None,
         };
         engine.set_trust(TrustList::new(1, [key], engine.ed25519()).expect("a list"));
         engine

@@ -15,9 +15,14 @@ use crate::trust::Usages;
 pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Result<usize, StartError> {
     let listed = store.trust_rows().await?;
     let own = listed.keys.iter().filter(|row| row.own).map(|row| PublicKey::from_spki_der(&row.spki_der));
-    let algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
-    let unlisted = keyring.issuers().into_iter().filter(|key| !algorithms.contains(&key.algorithm()));
-    let mut changes: Vec<_> = unlisted.map(|key| KeyChange::List(issuer_row(&key, now))).collect();
+    let mut algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
+    let mut changes = Vec::new();
+    for key in keyring.issuers() {
+        if !algorithms.contains(&key.algorithm()) {
+            algorithms.push(key.algorithm());
+            changes.push(KeyChange::List(issuer_row(&key, now)));
+        }
+    }
     let has = |purpose| listed.signers.iter().any(|row| row.purpose == purpose);
     if let Some(spki_der) = keyring.anchor_spki_der().filter(|_| !has(Purpose::Anchor)) {
         changes.push(KeyChange::ListSigner(signer_row(Purpose::Anchor, spki_der, None)));
@@ -62,6 +67,7 @@ pub fn issuer_row(key: &IssuerKey, signs_from: UnixSeconds) -> IssuerKeyRow {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 

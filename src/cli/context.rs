@@ -13,6 +13,7 @@ use super::Failure;
 use crate::app::{App, enlist};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::hsm::Token;
 use crate::http::auth::TokenKey;
 use crate::keyring::{self, Keyring};
 use crate::registration::reference;
@@ -65,7 +66,19 @@ impl Context {
 
     /// The secret keys; new ones on the first run.
     pub fn keyring(&self) -> Result<Keyring, Failure> {
-        Ok(Keyring::open_or_create(&self.config.keys_dir(), &self.passphrase()?)?)
+        let keyring = Keyring::open_or_create(&self.config.keys_dir(), &self.passphrase()?)?;
+        match self.token()? {
+            Some(token) => Ok(keyring.with(token.keys()?)),
+            None => Ok(keyring),
+        }
+    }
+
+    /// The hardware module's token, if the settings name one.
+    pub fn token(&self) -> Result<Option<Arc<Token>>, Failure> {
+        let settings = &self.config.keys.pkcs11;
+        let named = settings.module.as_ref().zip(settings.pin_file.as_ref());
+        let token = named.map(|(module, pin_file)| Token::open(module, &settings.token_label, pin_file));
+        Ok(token.transpose()?)
     }
 
     /// The passphrase: from the file of the settings, else from the demo's, else asked for.

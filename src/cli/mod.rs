@@ -128,6 +128,7 @@ macro_rules! failures {
 failures!(
     ConfigError,
     crate::app::StartError,
+    crate::hsm::HsmError,
     crate::http::ServeError,
     crate::follower::FollowError,
     crate::keyring::KeyringError,

@@ -60,14 +60,7 @@ impl<'a> Reader<'a> {
         if major == 7 {
             return self.simple(info);
         }
-        let value = match info {
-            0..=23 => u64::from(info),
-            24 => u64::from(self.byte()?),
-            25 => u64::from(u16::from_be_bytes(self.array()?)),
-            26 => u64::from(u32::from_be_bytes(self.array()?)),
-            27 => u64::from_be_bytes(self.array()?),
-            _ => return Err(CodecError::Cbor), // reserved, or of indefinite length
-        };
+        let value = self.argument(info)?;
         Ok(match major {
             0 => i64::try_from(value).map_or(Item::Other, Item::Int),
             1 => i64::try_from(value).map_or(Item::Other, |value| Item::Int(-1 - value)),
@@ -77,6 +70,14 @@ impl<'a> Reader<'a> {
             5 => Item::Map(self.entries(value, 2)?),
             _ => Item::Tag(value),
         })
+    }
+
+    /// The number of items in the next item if it is an array of `most` at most, which may be more than a document's are.
+    pub fn list(&mut self, most: usize) -> Result<usize, CodecError> {
+        let initial = self.byte()?;
+        let len = usize::try_from(self.argument(initial & 0x1F)?).ok();
+        let fits = len.filter(|len| initial >> 5 == 4 && *len <= most && *len <= self.bytes.len());
+        fits.ok_or(CodecError::Cbor)
     }
 
     /// The next item, whole: checked and passed over. Returns its bytes.
@@ -128,6 +129,19 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What an initial byte's low five bits say, with the bytes that follow it.
+    #[inline]
+    fn argument(&mut self, info: u8) -> Result<u64, CodecError> {
+        Ok(match info {
+            0..=23 => u64::from(info),
+            24 => u64::from(self.byte()?),
+            25 => u64::from(u16::from_be_bytes(self.array()?)),
+            26 => u64::from(u32::from_be_bytes(self.array()?)),
+            27 => u64::from_be_bytes(self.array()?),
+            _ => return Err(CodecError::Cbor), // reserved, or of indefinite length
+        })
     }
 
     fn simple(&mut self, info: u8) -> Result<Item<'a>, CodecError> {

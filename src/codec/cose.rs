@@ -136,12 +136,18 @@ fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Builds and encodes a tagged COSE_Sign1 with `alg` and `kid` in its protected header.
 ///
-/// `sign`: from the Sig_structure to the signature. Returns its bytes, 18(..).
-pub fn build(alg: i64, kid: [u8; 8], payload: &[u8], sign: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+/// `sign`: from the Sig_structure to the signature. Returns its bytes, 18(..). Errors: those of `sign`.
+pub fn build<E>(
+    alg: i64,
+    kid: [u8; 8],
+    payload: &[u8],
+    sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
+) -> Result<Vec<u8>, E> {
     use coset::TaggedCborSerializable;
     let header = coset::HeaderBuilder::new().algorithm(assigned(alg)).key_id(kid.to_vec()).build();
-    let sign1 = coset::CoseSign1Builder::new().protected(header).payload(payload.to_vec()).create_signature(&[], sign);
-    sign1.build().to_tagged_vec().expect("byte strings are encodable")
+    let sign1 = coset::CoseSign1Builder::new().protected(header).payload(payload.to_vec());
+    let sign1 = sign1.try_create_signature(&[], sign)?.build();
+    Ok(sign1.to_tagged_vec().expect("byte strings are encodable"))
 }
 
 fn assigned(alg: i64) -> coset::iana::Algorithm {

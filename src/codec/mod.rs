@@ -8,6 +8,7 @@ pub mod cose;
 pub mod cwt;
 mod dcc;
 
+pub mod pkcs10;
 pub mod qr;
 pub mod x509;
 pub mod zlib;

@@ -126,6 +126,7 @@ pub const ROUTES: &[Route] = &[
     open("POST", "/v1/verify"),
     open("POST", "/v1/verify/batch"),
     open("GET", "/v1/trust-list"),
+    open("GET", "/v1/trust-list/did.json"),
     open("GET", "/v1/rules"),
     open("GET", "/v1/changes"),
     open("GET", "/v1/reference/provinces"),

@@ -13,6 +13,7 @@ use super::refusals::ReadRefusals;
 use crate::app::{App, Picture};
 use crate::certificate::{Profile, UnixSeconds, Uvci};
 use crate::codec;
+use crate::issue::IssueError;
 use crate::registration::certificates::CertificateError;
 use crate::store::{CertificateDetail, CertificateRow};
 
@@ -259,6 +260,7 @@ impl From<CertificateError> for Problem {
             CertificateError::Revoked => Problem::new(Kind::CERTIFICATE_REVOKED),
             CertificateError::Superseded => Problem::new(Kind::CERTIFICATE_SUPERSEDED),
             CertificateError::Unreadable => Problem::internal(error),
+            CertificateError::Issue(IssueError::Key(cause)) => Problem::new(Kind::UNAVAILABLE).because(cause),
             CertificateError::Issue(cause) => Problem::internal(cause),
             CertificateError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
             CertificateError::Store(cause) => Problem::from(&cause),

@@ -25,6 +25,7 @@ use super::published::Published;
         super::verify::post_verify_batch,
         super::trust_list::get_trust_list,
         super::changes::get_changes,
+        super::trust_list::get_trust_list_did,
         super::rules::get_rules,
         super::doses::post_doses,
         super::dose_changes::patch_dose,

@@ -308,6 +308,7 @@ impl From<DoseError> for Problem {
                 refused(422, UNCERTIFIABLE).detail(cause.to_string())
             }
             DoseError::Issue(cause @ IssueError::KeyAlgorithm) => Problem::internal(cause),
+            DoseError::Issue(IssueError::Key(cause)) => Problem::new(Kind::UNAVAILABLE).because(cause),
             DoseError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),
             DoseError::Store(cause) => Problem::from(cause.as_ref()),
             DoseError::Unreadable => Problem::internal(&error),

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 
 use super::problem::{Kind, Problem};
 use super::published::Published;
+use super::trust_list::{COSE, preferred};
 use crate::app::App;
 use crate::certificate::UnixSeconds;
 use crate::signed::{self, Stamp};
 
-const COSE: &str = "application/cose";
 /// For how long a verifier may rely on what was signed, in seconds: a day without us, and its shift is over.
 const NEXT_UPDATE_S: i64 = 24 * 3600;
 /// How old a signature may be before it is made anew, in seconds, although nothing else has changed.
@@ -94,9 +93,7 @@ impl Made {
     }
 }
 
-/// True if `Accept` likes the signed form better than JSON.
+/// True if `Accept` likes the signed form best.
 pub fn wants_signed(request: &HttpRequest) -> bool {
-    let Ok(accept) = header::Accept::parse(request) else { return false };
-    let ours = |media: &str| [COSE, "application/json"].into_iter().find(|ours| media.eq_ignore_ascii_case(ours));
-    accept.ranked().iter().find_map(|media| ours(media.essence_str())) == Some(COSE)
+    preferred(request) == Some(COSE)
 }

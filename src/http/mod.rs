@@ -156,6 +156,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
         ("GET", "/v1/changes") => get().to(changes::get_changes),
+        ("GET", "/v1/trust-list/did.json") => get().to(trust_list::get_trust_list_did),
         ("GET", "/v1/rules") => get().to(rules::get_rules),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),

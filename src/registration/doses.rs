@@ -70,7 +70,7 @@ impl DoseError {
             DoseError::RecordConflict | DoseError::RecordVoided => Some("record_no"),
             DoseError::Issue(IssueError::UnknownProduct) => Some("product"),
             DoseError::Issue(IssueError::Codec(_)) => Some("person.name"),
-            DoseError::Issue(IssueError::KeyAlgorithm)
+            DoseError::Issue(IssueError::KeyAlgorithm | IssueError::Key(_))
             | DoseError::Keyring(_)
             | DoseError::Store(_)
             | DoseError::Unreadable

@@ -18,6 +18,7 @@ use super::doses::{self, Desk, DoseError, Reporter, Row};
 use super::plan::{Answer, Plan, Writes};
 use crate::certificate::{Profile, UnixSeconds};
 use crate::clock::Clock;
+use crate::issue::IssueError;
 use crate::keyring::{Keyring, KeyringError};
 use crate::language::Said;
 use crate::sealing::DataKey;
@@ -386,6 +387,8 @@ impl Planner {
             for read in rows {
                 let reasons = match read.row.as_deref().map(|row| plan.take(row)) {
                     Err(reasons) => reasons.clone(),
+                    // No fault of the row's: the import stops, and goes on when the key signs again.
+                    Ok(Answer::Ready(Err(DoseError::Issue(IssueError::Key(error))))) => return Err(error.into()),
                     Ok(Answer::Ready(Err(error))) => vec![reason_of(&error)],
                     Ok(Answer::Ready(Ok(recorded))) if recorded.new => {
                         part.new_doses += 1;

@@ -24,7 +24,7 @@ fn fixed_key() -> IssuerKey {
 fn with_header(protected: &[u8], key: &IssuerKey) -> Vec<u8> {
     let mut tbs = Vec::new();
     cose::write_tbs(&mut tbs, protected, PAYLOAD);
-    assemble(protected, &[0xA0], &key.sign(&tbs))
+    assemble(protected, &[0xA0], &key.sign(&tbs).expect("signs"))
 }
 
 fn assemble(protected: &[u8], unprotected: &[u8], signature: &[u8]) -> Vec<u8> {
@@ -190,7 +190,7 @@ fn refuses_what_is_not_protected_and_what_is_too_large() {
     let protected = header(&key, |_| {});
     let mut tbs = Vec::new();
     cose::write_tbs(&mut tbs, &protected, PAYLOAD);
-    let signature = key.sign(&tbs);
+    let signature = key.sign(&tbs).expect("signs");
     let opened = |bytes: &[u8]| open(Kind::TrustList, bytes, &[public(&key)], NOW, 0).map(|_| ());
     assert_eq!(opened(&assemble(&protected, &[0xA0], &signature)), Ok(()));
     let unprotected = assemble(&protected, &[0xA1, 0x04, 0x41, 0x01], &signature); // {4: h'01'}

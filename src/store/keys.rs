@@ -34,9 +34,29 @@ pub struct IssuerKeyRow {
     pub trusted_until: Option<UnixSeconds>,
     /// When it was withdrawn.
     pub withdrawn_at: Option<UnixSeconds>,
+    /// The DER certificate that it is listed by, if we have it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 impl IssuerKeyRow {
+    /// How a key of a list is stored.
+    pub fn of(key: &TrustedKey) -> IssuerKeyRow {
+        IssuerKeyRow {
+            kid: key.kid,
+            spki_der: key.key.spki_der().to_vec(),
+            country: key.country.clone(),
+            national: key.national,
+            usages: key.usages,
+            own: key.own,
+            signs_from: key.signs_from,
+            signs_until: key.signs_until,
+            trusted_from: key.trusted_from,
+            trusted_until: key.trusted_until,
+            withdrawn_at: key.withdrawn_at,
+            certificate: key.certificate.as_deref().map(<[u8]>::to_vec),
+        }
+    }
+
     /// The key, parsed. Errors: [`StoreError::Unreadable`].
     pub fn trusted(self) -> Result<TrustedKey, StoreError> {
         let key = PublicKey::from_spki_der(&self.spki_der).map_err(|_| StoreError::Unreadable("issuer_key"))?;
@@ -52,6 +72,7 @@ impl IssuerKeyRow {
             trusted_from: self.trusted_from,
             trusted_until: self.trusted_until,
             withdrawn_at: self.withdrawn_at,
+            certificate: self.certificate.map(Vec::into_boxed_slice),
         })
     }
 }
@@ -72,37 +93,10 @@ impl Store {
     /// Every key, and the version of the list they make: both of one instant.
     pub async fn issuer_keys(&self) -> Result<(u64, Vec<IssuerKeyRow>), StoreError> {
         let client = self.client().await?;
-        let stmt = client
-            .prepare_cached(
-                r#"-- issuer keys
-                 SELECT coalesce((SELECT value FROM version WHERE topic = 'trust'), 0),
-                        kid, spki, country, "national", usages, own, signs_from, signs_until, trusted_from, trusted_until,
-                        withdrawn_at
-                 FROM issuer_key ORDER BY key_hash"#,
-            )
-            .await?;
+        let stmt = client.prepare_cached(ISSUER_KEYS).await?;
         let rows = client.query(&stmt, &[]).await?;
         let version = rows.first().map_or(Ok(0), |row| version_of(row.get(0)))?;
-        let keys = rows.iter().map(|row| {
-            let kid: &[u8] = row.get(1);
-            let usages: Value = row.get(5);
-            let words = usages.as_array().into_iter().flatten().filter_map(Value::as_str);
-            let instant = |at: usize| row.get::<_, Option<Timestamp>>(at).map(seconds);
-            Ok(IssuerKeyRow {
-                kid: kid.try_into().map(Kid).map_err(|_| StoreError::Unreadable("issuer_key"))?,
-                spki_der: row.get(2),
-                country: row.get(3),
-                national: row.get(4),
-                usages: Usages::from_words(words),
-                own: row.get(6),
-                signs_from: instant(7),
-                signs_until: instant(8),
-                trusted_from: instant(9),
-                trusted_until: instant(10),
-                withdrawn_at: instant(11),
-            })
-        });
-        Ok((version, keys.collect::<Result<_, StoreError>>()?))
+        Ok((version, rows.iter().map(issuer_key).collect::<Result<_, _>>()?))
     }
 
     /// Lists a key, raising the list's version. Returns false if it is listed already: it is left as it is.
@@ -114,6 +108,35 @@ impl Store {
     pub async fn withdraw_issuer_key(&self, kid: Kid, at: UnixSeconds) -> Result<bool, StoreError> {
         self.transact(&WithdrawKey(kid, at)).await
     }
+}
+
+/// Every key, behind the version of the list.
+pub(super) const ISSUER_KEYS: &str = r#"-- issuer keys
+    SELECT coalesce((SELECT value FROM version WHERE topic = 'trust'), 0),
+           kid, spki, country, "national", usages, own, signs_from, signs_until, trusted_from, trusted_until,
+           withdrawn_at, certificate
+    FROM issuer_key ORDER BY key_hash, kid"#;
+
+/// A row of [`ISSUER_KEYS`].
+pub(super) fn issuer_key(row: &tokio_postgres::Row) -> Result<IssuerKeyRow, StoreError> {
+    let kid: &[u8] = row.get(1);
+    let usages: Value = row.get(5);
+    let words = usages.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let instant = |at: usize| row.get::<_, Option<Timestamp>>(at).map(seconds);
+    Ok(IssuerKeyRow {
+        kid: kid.try_into().map(Kid).map_err(|_| StoreError::Unreadable("issuer_key"))?,
+        spki_der: row.get(2),
+        country: row.get(3),
+        national: row.get(4),
+        usages: Usages::from_words(words),
+        own: row.get(6),
+        signs_from: instant(7),
+        signs_until: instant(8),
+        trusted_from: instant(9),
+        trusted_until: instant(10),
+        withdrawn_at: instant(11),
+        certificate: row.get(12),
+    })
 }
 
 fn version_of(value: i64) -> Result<u64, StoreError> {
@@ -134,12 +157,12 @@ impl Work for PutKey<'_> {
     }
 }
 
-/// Lists a key without raising the version. Returns false if it is listed already.
+/// Lists a key without raising the version. Returns false if it is listed under this kid already.
 pub(super) async fn insert_key(tx: &Tx<'_>, key: &IssuerKeyRow) -> Result<bool, StoreError> {
     let sql = r#"-- put key
         INSERT INTO issuer_key (key_hash, kid, spki, country, "national", usages, own, signs_from, signs_until,
-                                trusted_from, trusted_until, withdrawn_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key_hash) DO NOTHING"#;
+                                trusted_from, trusted_until, withdrawn_at, certificate)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (key_hash, kid) DO NOTHING"#;
     let stmt = tx.inner.prepare_cached(sql).await?;
     let usages: Value = key.usages.words().into();
     let instant = |at: Option<UnixSeconds>| at.map(timestamp);
@@ -160,6 +183,7 @@ pub(super) async fn insert_key(tx: &Tx<'_>, key: &IssuerKeyRow) -> Result<bool, 
                 &instant(key.trusted_from),
                 &instant(key.trusted_until),
                 &instant(key.withdrawn_at),
+                &key.certificate,
             ],
         )
         .await?;
@@ -180,9 +204,11 @@ impl Work for WithdrawKey {
     }
 }
 
-/// Withdraws every key with this kid without raising the version. Returns false if none was in force.
+/// Withdraws every key with this kid, under all its kids, without raising the version. Returns false if none was in force.
 pub(super) async fn withdraw_key(tx: &Tx<'_>, kid: Kid, at: UnixSeconds) -> Result<bool, StoreError> {
-    let sql = "-- withdraw key\nUPDATE issuer_key SET withdrawn_at = $2 WHERE kid = $1 AND withdrawn_at IS NULL";
+    let sql = "-- withdraw key
+               UPDATE issuer_key SET withdrawn_at = $2 WHERE withdrawn_at IS NULL
+               AND key_hash IN (SELECT key_hash FROM issuer_key WHERE kid = $1)";
     let stmt = tx.inner.prepare_cached(sql).await?;
     Ok(tx.inner.execute(&stmt, &[/* kid */ &kid.0.as_slice(), /* at */ &timestamp(at)]).await? > 0)
 }

@@ -104,6 +104,7 @@ mod tests {
             trusted_from: None,
             trusted_until: None,
             withdrawn_at: None,
+            certificate: None,
         };
         TrustList::new(1, [listed], &ed25519::Engine::new(ed25519::Path::Portable)).expect("own keys have prime order")
     }

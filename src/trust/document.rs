@@ -270,6 +270,7 @@ impl TryFrom<TrustedKeyDocument> for TrustedKey {
             trusted_from: document.trusted_from.map(UnixSeconds),
             trusted_until: document.trusted_until.map(UnixSeconds),
             withdrawn_at: document.withdrawn_at.map(UnixSeconds),
+            certificate: None,
         })
     }
 }

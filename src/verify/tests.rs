@@ -2,7 +2,7 @@ use super::*;
 use crate::certificate::{BirthDate, Dose, Product, Uvci};
 use crate::ed25519;
 use crate::issue::{Subject, issue};
-use crate::keys::{Algorithm, IssuerKey, PublicKey};
+use crate::keys::{Algorithm, IssuerKey, KeyError, PublicKey};
 use crate::name::PersonName;
 use crate::trust::Usages;
 
@@ -38,6 +38,7 @@ fn trusted(key: &IssuerKey) -> TrustedKey {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 
@@ -52,7 +53,7 @@ fn verdict(text: &str, trust: &TrustList, now: UnixSeconds) -> Result<CardColour
 
 /// A text around any COSE_Sign1, signed by `key` over any payload, with any `alg`.
 fn forged(profile: Profile, key: &IssuerKey, alg: i64, payload: &[u8]) -> String {
-    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs));
+    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs)).expect("signs");
     codec::encode_text(profile, &cose).expect("short")
 }
 
@@ -124,10 +125,12 @@ fn foreign(uci: &str) -> (TrustList, String, Vec<u8>, String) {
     payload[iss_at + 2..iss_at + 4].copy_from_slice(b"DE");
     let mut signature = Vec::new();
     let first = cose::build(-7, key.kid().0, &payload, |tbs| {
-        signature = key.sign(tbs);
-        signature.clone()
+        signature = key.sign(tbs)?;
+        Ok::<_, KeyError>(signature.clone())
     });
-    let other = cose::build(-7, key.kid().0, &payload, |_| [&signature[..32], &opposite(&signature[32..])].concat());
+    let opposite = [&signature[..32], &opposite(&signature[32..])].concat();
+    let other = cose::build(-7, key.kid().0, &payload, |_| Ok::<_, KeyError>(opposite));
+    let (first, other) = (first.expect("signs"), other.expect("signs"));
     let encode = |bytes: &[u8]| codec::encode_text(Profile::Hc1, bytes).expect("short");
     (trust, encode(&first), signature, encode(&other))
 }

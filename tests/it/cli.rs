@@ -27,6 +27,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thexanh"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null()).env_remove("DATABASE_URL");
         command.env("THEXANH_KEYS_PASSPHRASE_FILE", self.0.join("passphrase"));
+        command.env("SOFTHSM2_CONF", self.0.join("softhsm2.conf")); // where a token would be
         command
     }
 

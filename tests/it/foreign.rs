@@ -103,7 +103,7 @@ fn bytes(value: &Cbor) -> Vec<u8> {
 }
 
 fn text(key: &IssuerKey, payload: &[u8]) -> String {
-    let cose = cose::build(alg::ES256, key.kid().0, payload, |tbs| key.sign(tbs));
+    let cose = cose::build(alg::ES256, key.kid().0, payload, |tbs| key.sign(tbs)).expect("signs");
     codec::encode_text(Profile::Hc1, &cose).expect("short enough")
 }
 

@@ -29,6 +29,7 @@ pub fn listed(key: &IssuerKey) -> IssuerKeyRow {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 
@@ -57,7 +58,7 @@ pub fn expires_at() -> UnixSeconds {
 
 /// A compact text around any payload, signed by `key` with any `alg` in its header.
 pub fn forged(key: &IssuerKey, alg: i64, payload: &[u8]) -> String {
-    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs));
+    let cose = cose::build(alg, key.kid().0, payload, |tbs| key.sign(tbs)).expect("signs");
     codec::encode_text(Profile::Compact, &cose).expect("short enough")
 }
 

@@ -3,6 +3,9 @@
 
 mod anchor;
 mod backup;
+mod csr;
+mod export;
+mod import;
 mod list;
 mod new;
 mod publisher;
@@ -37,6 +40,9 @@ pub(super) enum Keys {
         /// From when it signs, such as 2021-08-01T00:00:00Z [default: in 24 hours]
         #[arg(long, value_name = "INSTANT")]
         signs_from: Option<Timestamp>,
+        /// Make it in the hardware module that keys.pkcs11 names; it never leaves that
+        #[arg(long)]
+        token: bool,
     },
     /// Make the next key: it signs from a later instant on, and the one before stops a day after that
     Rotate {
@@ -46,6 +52,9 @@ pub(super) enum Keys {
         /// From when it signs, such as 2021-08-01T00:00:00Z [default: in 24 hours]
         #[arg(long, value_name = "INSTANT")]
         signs_from: Option<Timestamp>,
+        /// Make it in the hardware module that keys.pkcs11 names; it never leaves that
+        #[arg(long)]
+        token: bool,
     },
     /// List the trusted keys, the publishers and the anchor, and what of it is signed
     List,
@@ -68,6 +77,12 @@ pub(super) enum Keys {
     Backup(backup::Backup),
     /// Bring the secret keys of a backup back, into an empty directory
     Restore(backup::Restore),
+    /// Ask a national CA to certify a key of ours: a PKCS#10 request
+    Csr(csr::Csr),
+    /// Take other issuers' keys into the trust list, or the certificate over a key of ours
+    Import(import::Import),
+    /// Write the trusted keys in a format of others
+    Export(export::Export),
 }
 
 fn algorithm(word: &str) -> Result<Algorithm, String> {
@@ -78,8 +93,10 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
 impl Keys {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
         match self {
-            Keys::New { algorithm, signs_from } => new::run(context, algorithm, signs_from, false).await,
-            Keys::Rotate { algorithm, signs_from } => new::run(context, algorithm, signs_from, true).await,
+            Keys::New { algorithm, signs_from, token } => new::run(context, algorithm, signs_from, token, false).await,
+            Keys::Rotate { algorithm, signs_from, token } => {
+                new::run(context, algorithm, signs_from, token, true).await
+            }
             Keys::List => list::run(context).await,
             Keys::Withdraw { kid, why } => withdraw(context, &kid, &why).await,
             Keys::Anchor(anchor) => anchor.run(context).await,
@@ -87,6 +104,9 @@ impl Keys {
             Keys::Sign(sign) => sign.run(context).await,
             Keys::Backup(backup) => backup.run(context),
             Keys::Restore(restore) => restore.run(context),
+            Keys::Csr(csr) => csr.run(context).await,
+            Keys::Import(import) => import.run(context).await,
+            Keys::Export(export) => export.run(context).await,
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::keyring;
 use crate::keys::Algorithm;
 use crate::store::KeyChange;
 
-/// `rotates`: the keys before stop some time after it has begun.
+/// `in_token`: it is made in the hardware module. `rotates`: the keys before stop some time after it has begun.
 pub(super) async fn run(
     context: &Context,
     algorithm: Algorithm,
     signs_from: Option<Timestamp>,
+    in_token: bool,
     rotates: bool,
 ) -> Result<Answer, Failure> {
     let signs_from = begin(context, signs_from)?;
@@ -23,7 +24,13 @@ pub(super) async fn run(
     let store = context.store().await?;
     enlist(&store, &keyring, context.clock.now()).await?;
     let (_, listed) = store.issuer_keys().await?;
-    let key = keyring::add_issuer(&context.config.keys_dir(), &passphrase, algorithm)?;
+    let key = match in_token {
+        false => keyring::add_issuer(&context.config.keys_dir(), &passphrase, algorithm)?,
+        true => {
+            let token = context.token()?;
+            token.ok_or_else(|| Failure::usage("--token needs keys.pkcs11.module"))?.generate(algorithm)?
+        }
+    };
     let (action, changes) = match rotates {
         true => ("key.rotate", rotation(&listed, &key, signs_from).map_err(StartError::Key)?),
         false => ("key.list", vec![KeyChange::List(issuer_row(&key, signs_from))]),
@@ -45,7 +52,10 @@ pub(super) async fn run(
     for (kid, at) in ends {
         context.tell(format_args!("{kid} signs until {}; what it signed stays good", instant(at)))?;
     }
-    context.tell("nodes with key directories of their own need a copy of the new file before that; no restart")?;
+    context.tell(match in_token {
+        false => "nodes with key directories of their own need a copy of the new file before that; no restart",
+        true => "nodes take it up when they are started again",
+    })?;
     sign::after_a_change(context, &store).await?;
     Ok(Answer::Yes)
 }

@@ -97,6 +97,7 @@ fn its_key_is_unknown_to_a_list_of_another() {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     };
     let trust = TrustList::new(1, [trusted], &config().ed25519_engine()).expect("P-256 has prime order");
     let rejection = check_signature(text(&sample["text"]), &trust).expect_err("nobody has its key");

@@ -307,6 +307,7 @@ fn listed(certificate: &SignerCertificate) -> TrustedKey {
         trusted_from: None,
         trusted_until: None,
         withdrawn_at: None,
+        certificate: None,
     }
 }
 

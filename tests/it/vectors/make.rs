@@ -6,7 +6,7 @@ use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 use thexanh::certificate::{BirthDate, Dose, Product, Profile, Uvci};
 use thexanh::codec::{self, Facts, base45, cose, zlib};
-use thexanh::keys::{IssuerKey, alg};
+use thexanh::keys::{IssuerKey, KeyError, alg};
 use thexanh::name::PersonName;
 use thexanh::policy;
 use thexanh::trust::TrustedKeyDocument;
@@ -38,7 +38,7 @@ impl Key {
 
     fn sign(&self, tbs: &[u8]) -> Vec<u8> {
         match &self.p256 {
-            None => self.issuer.sign(tbs),
+            None => self.issuer.sign(tbs).expect("signs"),
             Some(secret) => {
                 let signature: p256::ecdsa::Signature = secret.sign(tbs); // RFC 6979: no randomness
                 signature.to_bytes().to_vec()
@@ -47,7 +47,8 @@ impl Key {
     }
 
     fn cose(&self, alg: i64, payload: &[u8]) -> Vec<u8> {
-        cose::build(alg, self.issuer.kid().0, payload, |tbs| self.sign(tbs))
+        let signed = cose::build(alg, self.issuer.kid().0, payload, |tbs| Ok::<_, KeyError>(self.sign(tbs)));
+        signed.expect("signs")
     }
 
     /// A COSE_Sign1 with these headers, whatever they are.

@@ -1,4 +1,12 @@
 //! The trust list: for each kid every key with that kid, each with its country, its usages and its periods.
+//!
+//! `import` reads the lists of others, `merge` says what becomes of their keys here, `export` writes ours in their formats.
+
+pub mod country;
+pub mod export;
+pub mod import;
+pub mod merge;
+pub mod parts;
 
 mod document;
 
@@ -96,6 +104,8 @@ pub struct TrustedKey {
     pub trusted_until: Option<UnixSeconds>,
     /// When it was withdrawn: from then on all that it signed falls.
     pub withdrawn_at: Option<UnixSeconds>,
+    /// The DER certificate that it is listed by, if there is one and we have it.
+    pub certificate: Option<Box<[u8]>>,
 }
 
 /// A key that signs what verifiers follow, but no certificate and no trust list.
@@ -121,6 +131,7 @@ impl Publisher {
 pub struct TrustList {
     version: u64,
     keys: HashMap<Kid, Vec<Arc<TrustedKey>>>,
+    own: Vec<Arc<TrustedKey>>,
     anchor: Option<PublicKey>,
     publishers: Vec<Publisher>,
     ed25519: Arc<ed25519::Engine>,
@@ -139,6 +150,7 @@ impl TrustList {
         let mut list = TrustList {
             version,
             keys: HashMap::new(),
+            own: Vec::new(),
             anchor: None,
             publishers: Vec::new(),
             ed25519: Arc::clone(ed25519),
@@ -146,7 +158,11 @@ impl TrustList {
         for mut key in keys {
             key.key.check_prime_order()?;
             key.key.prepare(ed25519);
-            list.keys.entry(key.kid).or_default().push(Arc::new(key));
+            let key = Arc::new(key);
+            if key.own {
+                list.own.push(Arc::clone(&key));
+            }
+            list.keys.entry(key.kid).or_default().push(key);
         }
         Ok(list)
     }
@@ -185,6 +201,11 @@ impl TrustList {
     /// Every key with this kid; empty if there is none.
     pub fn keys(&self, kid: &Kid) -> &[Arc<TrustedKey>] {
         self.keys.get(kid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every key of this registry, in the order of the list; one that was certified stands there under two kids.
+    pub fn own(&self) -> &[Arc<TrustedKey>] {
+        &self.own
     }
 
     /// Makes ready what verifying under the national keys needs, some milliseconds of work a key. Others become ready in use.
