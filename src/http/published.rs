@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use actix_web::http::header::Header as _;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -51,6 +52,12 @@ impl Published {
         }
         response.body(self.plain.clone())
     }
+}
+
+/// The one of `ours`, media types, that `Accept` likes best.
+pub(super) fn preferred(request: &HttpRequest, ours: &[&'static str]) -> Option<&'static str> {
+    let ranked = header::Accept::parse(request).ok()?.ranked();
+    ranked.iter().find_map(|media| ours.iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours)).copied())
 }
 
 /// True if `If-None-Match` names the tag, in any coding, weakly compared (RFC 9110 §13.1.2), or `*`.

@@ -10,9 +10,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::published::{self, Published};
-use crate::app::App;
+use super::published::{Published, has_tag, preferred};
+use crate::app::{App, SignedIndex};
 use crate::revocation::{Edition, Slice, SliceId};
+use crate::signed;
 
 /// What is revoked as of a version, in slices that never change.
 #[derive(Serialize, ToSchema)]
@@ -64,11 +65,29 @@ pub struct RevocationPiece {
     count: u64,
 }
 
-/// The index in its forms, made once an edition. Mounted with the routes.
+/// The index in its forms, made once an edition and a signature. Mounted with the routes.
 #[derive(Default)]
-pub struct Forms(ArcSwapOption<(Arc<Edition>, Published)>);
+pub struct Forms(ArcSwapOption<Made>);
+
+/// The forms of one edition.
+struct Made {
+    edition: Arc<Edition>,
+    signed_index: Option<Arc<SignedIndex>>,
+    json: Published,
+    signed: Option<Published>,
+}
+
+impl Made {
+    fn new(edition: Arc<Edition>, signed_index: Option<Arc<SignedIndex>>) -> Made {
+        let json = Published::new("application/json", CACHE, edition.index().to_json());
+        let signed =
+            signed_index.as_ref().map(|index| Published::new(signed::MEDIA_TYPE, CACHE, index.bytes().to_vec()));
+        Made { edition, signed_index, json, signed }
+    }
+}
 
 const CACHE: &str = "public, max-age=30, stale-while-revalidate=30";
+const COSE: &str = "application/cose";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The index of what is revoked.
@@ -80,9 +99,11 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
     get, path = "/v1/revocations", tag = "trust",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the index that the caller has")),
     responses(
-        (status = 200, description = "The index", body = RevocationIndex, headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 200, description = "The index, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON, signed by a publisher",
+            content((RevocationIndex = "application/json"), (Vec<u8> = "application/cose")), headers(("ETag" = String), ("Cache-Control" = String))),
         (status = 304, description = "The caller has it"),
         (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`not_signed`: no publisher key is one that the trust list names", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_revocations(
@@ -90,22 +111,24 @@ pub async fn get_revocations(
     forms: web::Data<Forms>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let edition = app.editions().newest();
-    let made = forms.0.load_full().filter(|made| Arc::ptr_eq(&made.0, &edition));
-    let made = match made {
+    let (edition, signed_index) = app.editions().newest_signed();
+    let of = |index: &Option<Arc<SignedIndex>>| index.as_ref().map(|index| index.stamp());
+    let is_it = |made: &Arc<Made>| Arc::ptr_eq(&made.edition, &edition) && of(&made.signed_index) == of(&signed_index);
+    let made = match forms.0.load_full().filter(is_it) {
         Some(made) => made,
         None => {
             // With many removed it is megabytes, and gzip takes its time.
-            let published = web::block(move || {
-                let json = Published::new("application/json", CACHE, edition.index().to_json());
-                (edition, json)
-            });
-            let made = Arc::new(published.await.map_err(Problem::internal)?);
+            let made = web::block(move || Made::new(edition, signed_index)).await;
+            let made = Arc::new(made.map_err(Problem::internal)?);
             forms.0.store(Some(Arc::clone(&made)));
             made
         }
     };
-    Ok(made.1.answer(&request))
+    let form = match preferred(&request, &["application/json", COSE]) {
+        Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
+        _ => &made.json,
+    };
+    Ok(form.answer(&request))
 }
 
 /// One slice of the index, or of one before it. Its bytes never change: fetch it once.
@@ -127,7 +150,7 @@ pub async fn get_slice(
     let slice = id.and_then(|id| app.editions().slice(&id));
     let slice = slice.ok_or_else(|| Problem::new(Kind::UNKNOWN_SLICE).read_from_everywhere(true))?;
     let tag = slice.id().to_string();
-    let known = published::has_tag(&request, &tag);
+    let known = has_tag(&request, &tag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::ETAG, format!("\"{tag}\"")));
     response.insert_header((header::CACHE_CONTROL, FOR_EVER));

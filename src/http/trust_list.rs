@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
@@ -15,7 +14,7 @@ use pkcs8::der::{Decode as _, asn1::UintRef};
 use serde_json::json;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::published::Published;
+use super::published::{Published, preferred};
 use crate::app::{App, SignedList};
 use crate::keys::Algorithm;
 use crate::signed;
@@ -82,22 +81,13 @@ pub async fn get_trust_list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let made = forms.of(&app)?;
-    let form = match preferred(&request) {
+    let form = match preferred(&request, &["application/json", JWKS, COSE_KEY_SET, COSE]) {
         Some(JWKS) => &made.jwks,
         Some(COSE_KEY_SET) => &made.cose_key_set,
         Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
         _ => &made.json,
     };
     Ok(form.answer(&request))
-}
-
-/// The one of our media types that `Accept` likes best.
-fn preferred(request: &HttpRequest) -> Option<&'static str> {
-    let ranked = header::Accept::parse(request).ok()?.ranked();
-    ranked.iter().find_map(|media| {
-        let ours = ["application/json", JWKS, COSE_KEY_SET, COSE];
-        ours.into_iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours))
-    })
 }
 
 fn published(app: &App, trust: &TrustList, signed_list: Option<Arc<SignedList>>) -> Result<Made, Problem> {
