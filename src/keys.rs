@@ -326,11 +326,6 @@ impl IssuerKey {
         IssuerKey { kid, secret: Arc::clone(&self.secret) }
     }
 
-    /// The same key signing under another kid: that of a certificate over it.
-    pub fn under(&self, kid: Kid) -> IssuerKey {
-        IssuerKey { kid, secret: Arc::clone(&self.secret) }
-    }
-
     /// The unencrypted DER PKCS#8, zeroized when dropped. Errors: [`KeyError::Pkcs8`], for a key that is elsewhere too.
     pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let document = match &self.secret.signer {

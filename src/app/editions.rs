@@ -9,7 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
+use super::signed_index::SignedIndex;
 use super::{App, StartError};
+use crate::certificate::UnixSeconds;
 use crate::revocation::{Edition, Slice, SliceId};
 
 /// Between two editions: a list of thousands that is revoked row by row is not cut at every row.
@@ -27,6 +29,8 @@ pub struct Editions {
 #[derive(Default)]
 struct Kept {
     newest: Arc<Edition>,
+    /// The newest one's index as a publisher signed it, if one did.
+    signed: Option<Arc<SignedIndex>>,
     /// From the newest to the oldest, each with the bytes that the next one has no more.
     earlier: Vec<(Arc<Edition>, u64)>,
 }
@@ -44,6 +48,17 @@ impl Editions {
         Arc::clone(&self.kept.load().newest)
     }
 
+    /// The newest one, and its index as a publisher signed it, if one did.
+    pub fn newest_signed(&self) -> (Arc<Edition>, Option<Arc<SignedIndex>>) {
+        let kept = self.kept.load();
+        (Arc::clone(&kept.newest), kept.signed.clone())
+    }
+
+    /// True if the newest one is to be signed, again or at all.
+    fn is_signature_due(&self, now: UnixSeconds) -> bool {
+        self.kept.load().signed.as_ref().is_none_or(|signed| signed.is_due(now))
+    }
+
     /// The slice of this name, if the newest edition or an earlier one has it.
     pub fn slice(&self, id: &SliceId) -> Option<Arc<Slice>> {
         let kept = self.kept.load();
@@ -51,8 +66,13 @@ impl Editions {
         editions.find_map(|edition| edition.slice(id)).cloned()
     }
 
-    fn publish(&self, edition: Edition) {
+    fn publish(&self, edition: Arc<Edition>, signed: Option<SignedIndex>) {
         let kept = self.kept.load();
+        let signed = signed.map(Arc::new);
+        if Arc::ptr_eq(&edition, &kept.newest) {
+            self.kept.store(Arc::new(Kept { newest: edition, signed, earlier: kept.earlier.clone() }));
+            return;
+        }
         let lost = |slice: &&Arc<Slice>| edition.slice(&slice.id()).is_none();
         let bytes = kept.newest.slices().filter(lost).map(|slice| slice.bytes().len() as u64).sum::<u64>();
         let mut earlier = vec![(Arc::clone(&kept.newest), bytes)];
@@ -62,7 +82,7 @@ impl Editions {
             sum += bytes;
             sum <= KEPT_BYTES
         }));
-        self.kept.store(Arc::new(Kept { newest: Arc::new(edition), earlier }));
+        self.kept.store(Arc::new(Kept { newest: edition, signed, earlier }));
     }
 }
 
@@ -72,21 +92,25 @@ impl App {
         &self.editions
     }
 
-    /// Has a new edition made if the list's version has moved.
+    /// Has a new edition made if the list's version has moved, or the last one signed if that is due.
     pub(super) fn tell_editions(&self) {
-        if self.engine.revoked().version() != self.editions.newest().index().version {
+        let moved = self.engine.revoked().version() != self.editions.newest().index().version;
+        if moved || self.editions.is_signature_due(self.clock.now()) {
             self.editions.moved.notify_one();
         }
     }
 
-    /// Makes the edition of the list as it is.
+    /// Makes the edition of the list as it is, and its signature.
     pub(super) async fn make_edition(&self) -> Result<(), StartError> {
         let (set, last) = (self.engine.revoked(), self.editions.newest());
-        if set.version() == last.index().version {
-            return Ok(());
-        }
-        let edition = tokio::task::spawn_blocking(move || Edition::new(&set, &last));
-        self.editions.publish(edition.await.map_err(|_| StartError::Interrupted)?);
+        let edition = if set.version() == last.index().version {
+            last
+        } else {
+            let edition = tokio::task::spawn_blocking(move || Arc::new(Edition::new(&set, &last)));
+            edition.await.map_err(|_| StartError::Interrupted)?
+        };
+        let signed = self.signed_index(&edition).await?;
+        self.editions.publish(edition, signed);
         Ok(())
     }
 

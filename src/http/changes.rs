@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::forms::wants_signed;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::published::wants_signed;
 use super::{NO_STORE, asked};
 use crate::app::App;
 use crate::app::changes::{Changes, Versions};

@@ -14,7 +14,6 @@ mod docs;
 pub mod dose_changes;
 pub mod doses;
 mod envelope;
-mod forms;
 pub mod health;
 mod idempotency;
 pub mod imports;

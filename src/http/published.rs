@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use actix_web::http::header::Header as _;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -10,6 +11,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+/// The media type of what is signed.
+pub const COSE: &str = "application/cose";
+
+/// True if `Accept` likes what is signed better than JSON.
+pub fn wants_signed(request: &HttpRequest) -> bool {
+    preferred(request, &["application/json", COSE]) == Some(COSE)
+}
 
 /// One document, ready to be sent.
 #[derive(Clone, Debug)]
@@ -51,6 +60,12 @@ impl Published {
         }
         response.body(self.plain.clone())
     }
+}
+
+/// The one of `ours`, media types, that `Accept` likes best.
+pub(super) fn preferred(request: &HttpRequest, ours: &[&'static str]) -> Option<&'static str> {
+    let ranked = header::Accept::parse(request).ok()?.ranked();
+    ranked.iter().find_map(|media| ours.iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours)).copied())
 }
 
 /// True if `If-None-Match` names the tag, in any coding, weakly compared (RFC 9110 §13.1.2), or `*`.

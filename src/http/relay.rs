@@ -7,9 +7,8 @@ use actix_web::web::{self, Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::body::BodyTimeout;
-use super::forms::wants_signed;
 use super::problem::{Kind, Problem};
-use super::published::Published;
+use super::published::{Published, wants_signed};
 use super::{docs, get, health, mount, mount_pages, verify};
 use crate::config::Config;
 use crate::follower::{Follower, Resource};

@@ -9,9 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::{forms, published};
-use crate::app::App;
-use crate::revocation::{Slice, SliceId};
+use super::published::{COSE, Published, has_tag, preferred};
+use crate::app::{App, SignedIndex};
+use crate::revocation::{Edition, Slice, SliceId};
 use crate::signed;
 
 /// What is revoked as of a version, in slices that never change.
@@ -64,15 +64,28 @@ pub struct RevocationPiece {
     count: u64,
 }
 
-/// The index in its forms. Mounted with the routes.
-pub struct Forms(forms::Forms);
+/// The index in its forms, made once an edition and a signature. Mounted with the routes.
+#[derive(Default)]
+pub struct Forms(ArcSwapOption<Made>);
 
-impl Default for Forms {
-    fn default() -> Forms {
-        Forms(forms::Forms::new(signed::Kind::Revocations, "public, max-age=30, stale-while-revalidate=30"))
+/// The forms of one edition.
+struct Made {
+    edition: Arc<Edition>,
+    signed_index: Option<Arc<SignedIndex>>,
+    json: Published,
+    signed: Option<Published>,
+}
+
+impl Made {
+    fn new(edition: Arc<Edition>, signed_index: Option<Arc<SignedIndex>>) -> Made {
+        let json = Published::new("application/json", CACHE, edition.index().to_json());
+        let signed =
+            signed_index.as_ref().map(|index| Published::new(signed::MEDIA_TYPE, CACHE, index.bytes().to_vec()));
+        Made { edition, signed_index, json, signed }
     }
 }
 
+const CACHE: &str = "public, max-age=30, stale-while-revalidate=30";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// The index of what is revoked.
@@ -84,11 +97,11 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
     get, path = "/v1/revocations", tag = "trust",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the index that the caller has")),
     responses(
-        (status = 200, description = "The index, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON, by a publisher that the trust list names",
+        (status = 200, description = "The index, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON, signed by a publisher",
             content((RevocationIndex = "application/json"), (Vec<u8> = "application/cose")), headers(("ETag" = String), ("Cache-Control" = String))),
         (status = 304, description = "The caller has it"),
         (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`not_signed`: no publisher's key is on this node", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`not_signed`: no publisher key is one that the trust list names", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_revocations(
@@ -96,9 +109,24 @@ pub async fn get_revocations(
     forms: web::Data<Forms>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let edition = app.editions().newest();
-    let version = edition.index().version;
-    forms.0.answer(&app, &request, version, move || edition.index().to_json()).await
+    let (edition, signed_index) = app.editions().newest_signed();
+    let of = |index: &Option<Arc<SignedIndex>>| index.as_ref().map(|index| index.stamp());
+    let is_it = |made: &Arc<Made>| Arc::ptr_eq(&made.edition, &edition) && of(&made.signed_index) == of(&signed_index);
+    let made = match forms.0.load_full().filter(is_it) {
+        Some(made) => made,
+        None => {
+            // With many removed it is megabytes, and gzip takes its time.
+            let made = web::block(move || Made::new(edition, signed_index)).await;
+            let made = Arc::new(made.map_err(Problem::internal)?);
+            forms.0.store(Some(Arc::clone(&made)));
+            made
+        }
+    };
+    let form = match preferred(&request, &["application/json", COSE]) {
+        Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
+        _ => &made.json,
+    };
+    Ok(form.answer(&request))
 }
 
 /// One slice of the index, or of one before it. Its bytes never change: fetch it once.
@@ -120,7 +148,7 @@ pub async fn get_slice(
     let slice = id.and_then(|id| app.editions().slice(&id));
     let slice = slice.ok_or_else(|| Problem::new(Kind::UNKNOWN_SLICE).read_from_everywhere(true))?;
     let tag = slice.id().to_string();
-    let known = published::has_tag(&request, &tag);
+    let known = has_tag(&request, &tag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::ETAG, format!("\"{tag}\"")));
     response.insert_header((header::CACHE_CONTROL, FOR_EVER));

@@ -6,8 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::published::Published;
-use super::trust_list::{COSE, preferred};
+use super::published::{COSE, Published, preferred};
 use crate::app::{App, SignedRules};
 use crate::policy::RulesDocument;
 use crate::signed;
@@ -68,7 +67,7 @@ pub async fn get_rules(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let made = forms.of(&app);
-    let form = match preferred(&request) {
+    let form = match preferred(&request, &["application/json", COSE]) {
         Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
         _ => &made.json,
     };

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::published::Published;
+use super::published::{COSE, Published, preferred};
 use crate::app::{App, SignedList};
 use crate::signed;
 use crate::trust::{TrustList, TrustListDocument, export};
@@ -50,8 +49,10 @@ impl Forms {
 const CACHE: &str = "public, max-age=60, stale-while-revalidate=300";
 const JWKS: &str = "application/jwk-set+json";
 const COSE_KEY_SET: &str = "application/cose-key-set";
-pub(super) const COSE: &str = "application/cose";
 const DID: &str = "application/did";
+// What it was called before DID 1.1.
+const DID_JSON: &str = "application/did+json";
+const DID_LD_JSON: &str = "application/did+ld+json";
 
 /// The public keys that certificates are accepted under.
 ///
@@ -76,10 +77,10 @@ pub async fn get_trust_list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let made = forms.of(&app)?;
-    let form = match preferred(&request) {
+    let form = match preferred(&request, &["application/json", JWKS, COSE_KEY_SET, COSE, DID, DID_JSON, DID_LD_JSON]) {
         Some(JWKS) => &made.jwks,
         Some(COSE_KEY_SET) => &made.cose_key_set,
-        Some(DID) => &made.did,
+        Some(DID | DID_JSON | DID_LD_JSON) => &made.did,
         Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
         _ => &made.json,
     };
@@ -106,19 +107,6 @@ pub async fn get_trust_list_did(
 ) -> Result<HttpResponse, Problem> {
     let made = forms.of(&app)?;
     Ok(made.did.answer(&request))
-}
-
-/// The one of our media types that `Accept` likes best.
-pub(super) fn preferred(request: &HttpRequest) -> Option<&'static str> {
-    let ranked = header::Accept::parse(request).ok()?.ranked();
-    ranked.iter().find_map(|media| {
-        let asked = match media.essence_str() {
-            "application/did+json" | "application/did+ld+json" => DID, // what it was called before DID 1.1
-            asked => asked,
-        };
-        let ours = ["application/json", JWKS, COSE_KEY_SET, COSE, DID];
-        ours.into_iter().find(|ours| asked.eq_ignore_ascii_case(ours))
-    })
 }
 
 fn published(app: &App, trust: &TrustList, signed_list: Option<Arc<SignedList>>) -> Result<Made, Problem> {

@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{self, LAYERS};
 use super::{Entry, filter};
+use crate::certificate::UnixSeconds;
+use crate::keys::PublicKey;
+use crate::signed::{self, Kind, Refusal, Stamp};
 
 /// The largest index that is read, in bytes.
 pub const MAX_LEN: usize = 32 << 20;
@@ -150,6 +153,9 @@ pub enum IndexError {
     /// Another version is known that is newer.
     #[error("it is older than what is known already")]
     OlderVersion,
+    /// It is not signed as it should be.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl IndexError {
@@ -159,6 +165,7 @@ impl IndexError {
             IndexError::TooLarge => "too_large",
             IndexError::Malformed => "malformed",
             IndexError::OlderVersion => "older_version",
+            IndexError::Refused(refusal) => refusal.code(),
         }
     }
 }
@@ -180,6 +187,23 @@ impl Index {
         }
         let index: Index = serde_json::from_slice(json).map_err(|_| IndexError::Malformed)?;
         index.is_sound().then_some(index).ok_or(IndexError::Malformed)
+    }
+
+    /// The index that a publisher signed, and its stamp. `signers`, `now`, `at_least`: as [`signed::open`] has them.
+    ///
+    /// Errors: [`IndexError::Refused`]; [`IndexError::Malformed`] also if it is of another version than its stamp.
+    pub fn open<'k>(
+        bytes: &[u8],
+        signers: impl IntoIterator<Item = &'k PublicKey>,
+        now: UnixSeconds,
+        at_least: u64,
+    ) -> Result<(Index, Stamp), IndexError> {
+        let opened = signed::open(Kind::Revocations, bytes, signers, now, at_least)?;
+        let index = Index::parse(opened.payload)?;
+        if index.version != opened.stamp.version {
+            return Err(IndexError::Malformed);
+        }
+        Ok((index, opened.stamp))
     }
 
     /// Its JSON.

@@ -104,7 +104,7 @@ impl OfflineRevocations {
 
     /// An update to `index`, with the slices of this one that it still names. Errors: [`IndexError::OlderVersion`].
     ///
-    /// `index`: by [`Index::parse`], out of a signed resource whose signature the caller has proved.
+    /// `index`: by [`Index::open`].
     pub fn update(&self, index: Index) -> Result<Update, IndexError> {
         if index.version < self.index.version {
             return Err(IndexError::OlderVersion);

@@ -28,7 +28,12 @@ impl Store {
     ///
     /// `by`: who had them signed, for the audit table.
     pub async fn put_signed(&self, kind: Kind, stamp: Stamp, bytes: &[u8], by: &Audited) -> Result<bool, StoreError> {
-        self.transact(&PutSigned { kind, stamp, bytes, by }).await
+        self.transact(&PutSigned { kind, stamp, bytes, by: Some(by) }).await
+    }
+
+    /// The same for what a node signs by itself, and without an entry: what it tells of is in the audit table already.
+    pub async fn keep_signed(&self, kind: Kind, stamp: Stamp, bytes: &[u8]) -> Result<bool, StoreError> {
+        self.transact(&PutSigned { kind, stamp, bytes, by: None }).await
     }
 }
 
@@ -36,7 +41,7 @@ struct PutSigned<'a> {
     kind: Kind,
     stamp: Stamp,
     bytes: &'a [u8],
-    by: &'a Audited,
+    by: Option<&'a Audited>,
 }
 
 impl Work for PutSigned<'_> {
@@ -52,8 +57,8 @@ impl Work for PutSigned<'_> {
         let version = i64::try_from(self.stamp.version).map_err(|_| StoreError::Unreadable("version"))?;
         let issued_at = timestamp(self.stamp.issued_at);
         let stored = tx.inner.execute(&stmt, &[&self.kind.typ(), &version, &issued_at, &self.bytes]).await? == 1;
-        if stored {
-            tx.audit(self.by).await?;
+        if let (true, Some(by)) = (stored, self.by) {
+            tx.audit(by).await?;
         }
         Ok(stored)
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use thexanh::certificate::Uvci;
+use thexanh::certificate::{UnixSeconds, Uvci};
 use thexanh::http::access::Role;
 use thexanh::revocation::index::SliceRef;
 use thexanh::revocation::{Index, OfflineAnswer, OfflineRevocations, SliceError, Update, entry};
 
-use crate::app::{TestApp, dose_of};
+use crate::app::{NOW, TestApp, dose_of};
 
 /// How long anything here may take at most; an index is made a second after the last one at the latest.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -147,4 +147,49 @@ async fn the_index_is_sent_once_an_edition() {
     assert_eq!(options.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
     let refused = app.request("POST", "/v1/revocations", &[("content-type", "application/json")], b"{}").await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (401, ""));
+}
+
+#[tokio::test]
+async fn the_signed_index_is_a_publishers_and_the_same_on_every_node() {
+    let app = TestApp::start().await;
+    let (uvci, _) = app.certificate_of(&dose_of(1)).await;
+    app.revoke(&uvci).await;
+    app.index_at(1).await;
+    let headers = [("accept", "application/cose")];
+    let signed = async |app: &TestApp| {
+        let answer = app.request("GET", "/v1/revocations", &headers, b"").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, thexanh::signed::MEDIA_TYPE));
+        answer
+    };
+    let sent = signed(&app).await;
+    let trust = app.app.trust();
+    let publishers: Vec<_> = trust.publisher_keys(NOW).collect();
+    let (index, stamp) = Index::open(&sent.body, publishers.clone(), NOW, 1).expect("signed");
+    assert_eq!((index.to_json(), stamp.version), (app.get("/v1/revocations").await.body, 1));
+    assert!(stamp.issued_at == NOW && !stamp.is_stale(UnixSeconds(NOW.0 + 86_400)));
+    assert!(stamp.is_stale(UnixSeconds(NOW.0 + 86_401)));
+    let refused = |at_least, signers: Vec<_>| Index::open(&sent.body, signers, NOW, at_least).expect_err("refused");
+    assert_eq!(refused(2, publishers).code(), "older_version");
+    assert_eq!(
+        refused(1, trust.anchor().into_iter().collect()).code(),
+        "unknown_signer",
+        "the anchor signs lists only"
+    );
+    let known = [("accept", "application/cose"), ("if-none-match", sent.header("etag"))];
+    assert_eq!(app.request("GET", "/v1/revocations", &known, b"").await.status, 304);
+
+    // A node that starts serves what is stored, until half of its time is over: then it is signed anew.
+    let app = app.again().await;
+    app.index_at(1).await;
+    assert_eq!(signed(&app).await.body, sent.body);
+    app.clock.set(UnixSeconds(NOW.0 + 43_201));
+    let waiting = async {
+        while signed(&app).await.body == sent.body {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("signed anew");
+    let signers = trust.publisher_keys(NOW);
+    let (_, stamp) = Index::open(&signed(&app).await.body, signers, app.clock.now(), 1).expect("signed");
+    assert_eq!((stamp.version, stamp.issued_at.0), (1, NOW.0 + 43_201));
 }
