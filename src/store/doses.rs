@@ -100,10 +100,13 @@ impl Tx<'_> {
     pub async fn records(&self, keys: &[(String, String)]) -> Result<Vec<KnownRecord>, StoreError> {
         let sql = format!(
             "-- doses by record
+             WITH r AS MATERIALIZED (
+                 SELECT r.facility_code, r.record_no, r.person_id, r.dose_id, r.request_hash
+                 FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
+                 JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no
+             )
              SELECT {COLUMNS}, {}, r.facility_code, r.record_no, r.request_hash, d.voided_at IS NOT NULL
-             FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
-             JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no
-             JOIN dose d ON d.person_id = r.person_id AND d.dose_id = r.dose_id
+             FROM r JOIN dose d ON d.person_id = r.person_id AND d.dose_id = r.dose_id
              JOIN certificate c ON c.person_id = d.person_id
              ORDER BY r.facility_code, r.record_no",
             certificates::COLUMNS
@@ -140,18 +143,31 @@ impl Tx<'_> {
     ///
     /// `people`: in ascending order, so that two transactions wait for each other and never deadlock.
     pub async fn lock_people(&self, people: &[Uuid]) -> Result<Vec<DoseRow>, StoreError> {
-        let lock =
-            "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
-        let lock = self.inner.prepare_cached(lock).await?;
         let sql = format!(
             "-- doses of people
              SELECT {COLUMNS} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL"
         );
         let doses = self.inner.prepare_cached(&sql).await?;
         // The lock is had before the doses are read: one after the other, on purpose.
-        self.inner.query(&lock, &[/* people */ &people]).await?;
+        self.lock(people).await?;
         let rows = self.inner.query(&doses, &[/* people */ &people]).await?;
         rows.iter().map(dose_of).collect()
+    }
+
+    /// Locks people. Citus locks rows on one server a statement: there, one person a statement.
+    async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
+        if !self.on_citus || people.len() == 1 {
+            let sql =
+                "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
+            self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?;
+            return Ok(());
+        }
+        let sql = "-- lock person\nSELECT person_id FROM person WHERE person_id = $1 FOR UPDATE";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        for person in people {
+            self.inner.query_opt(&stmt, &[/* person_id */ person]).await?;
+        }
+        Ok(())
     }
 
     /// Records doses.

@@ -51,20 +51,25 @@ impl Store {
     pub async fn people_under(&self, kind: LookupKind, hash: &Hash) -> Result<Vec<PersonDetail>, StoreError> {
         let client = self.client().await?;
         let sql = match kind {
-            LookupKind::Identity => format!(
+            LookupKind::Identity => {
                 "-- people under identity
-                 SELECT {COLUMNS} FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.identity_hash = $1 ORDER BY l.nth LIMIT $2"
-            ),
-            LookupKind::Phone => format!(
-                "-- people under phone
-                 SELECT {COLUMNS} FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.phone_hash = $1 ORDER BY l.nth LIMIT $2"
-            ),
+                 SELECT person_id FROM person_by_identity WHERE identity_hash = $1 ORDER BY nth LIMIT $2"
+            }
+            LookupKind::Phone => {
+                "-- people under phone\nSELECT person_id FROM person_by_phone WHERE phone_hash = $1 ORDER BY nth LIMIT $2"
+            }
         };
-        let stmt = client.prepare_cached(&sql).await?;
+        let stmt = client.prepare_cached(sql).await?;
         let rows = client.query(&stmt, &[/* hash */ &hash.as_slice(), /* limit */ &MAX_UNDER]).await?;
-        Ok(rows.iter().map(detail_of).collect())
+        let people: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+        if people.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1)");
+        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* people */ &people]).await?;
+        let mut found: Vec<PersonDetail> = rows.iter().map(detail_of).collect();
+        found.sort_by_key(|detail| people.iter().position(|person| *person == detail.person));
+        Ok(found)
     }
 
     /// A person; `None` if there is none.

@@ -16,6 +16,7 @@ mod lists;
 mod lookup;
 mod migrations;
 mod people;
+pub mod placement;
 mod pool;
 mod reactions;
 mod reference;
@@ -171,6 +172,8 @@ const TRIES: u32 = 10;
 pub struct Store {
     pool: Pool,
     embedded: Option<Arc<Embedded>>,
+    /// Whether the database has Citus, which takes few statements less than PostgreSQL: what is asked instead stands there.
+    on_citus: bool,
 }
 
 /// Work done in one transaction, from its start again when the database asks for it.
@@ -185,6 +188,8 @@ pub trait Work: Sync {
 /// An open transaction. Its methods stand in the files of the tables.
 pub struct Tx<'c> {
     inner: Transaction<'c>,
+    /// As in [`Store`].
+    on_citus: bool,
 }
 
 impl Store {
@@ -202,8 +207,9 @@ impl Store {
             }
         };
         let pool = pool::build(config, settings)?;
-        let store = Store { pool, embedded };
-        store.ping().await?;
+        let mut store = Store { pool, embedded, on_citus: false };
+        let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
+        store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
         Ok(store)
     }
 
@@ -236,7 +242,7 @@ impl Store {
 
     async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
         let mut client = self.client().await?;
-        let tx = Tx { inner: client.transaction().await? };
+        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus };
         let output = work.run(&tx).await?;
         tx.inner.commit().await?;
         Ok(output)

@@ -105,15 +105,17 @@ impl Tx<'_> {
         let sql = match kind {
             LookupKind::Identity => {
                 "-- people by identity
+                 WITH l AS MATERIALIZED (
+                     SELECT identity_hash, nth, person_id FROM person_by_identity WHERE identity_hash = ANY($1)
+                 )
                  SELECT l.identity_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
-                 FROM person_by_identity l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.identity_hash = ANY($1) ORDER BY l.identity_hash, l.nth"
+                 FROM l JOIN person p ON p.person_id = l.person_id ORDER BY l.identity_hash, l.nth"
             }
             LookupKind::Phone => {
                 "-- people by phone
+                 WITH l AS MATERIALIZED (SELECT phone_hash, nth, person_id FROM person_by_phone WHERE phone_hash = ANY($1))
                  SELECT l.phone_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
-                 FROM person_by_phone l JOIN person p ON p.person_id = l.person_id
-                 WHERE l.phone_hash = ANY($1) ORDER BY l.phone_hash, l.nth"
+                 FROM l JOIN person p ON p.person_id = l.person_id ORDER BY l.phone_hash, l.nth"
             }
         };
         let stmt = self.inner.prepare_cached(sql).await?;

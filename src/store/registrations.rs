@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::accounts::members_of;
 use super::people::{LookupKind, PersonRow, seconds, timestamp};
 use super::{Hash, Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -134,9 +135,9 @@ impl Tx<'_> {
     pub async fn members(&self, accounts: &[Uuid]) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
             "-- members
-             SELECT m.account_id, r.status, {PERSON} FROM account_member m
-             JOIN person p ON p.person_id = m.person_id LEFT JOIN registration r ON r.person_id = m.person_id
-             WHERE m.account_id = ANY($1)"
+             WITH m AS MATERIALIZED (SELECT account_id, person_id FROM account_member WHERE account_id = ANY($1))
+             SELECT m.account_id, r.status, {PERSON} FROM m
+             JOIN person p ON p.person_id = m.person_id LEFT JOIN registration r ON r.person_id = p.person_id"
         );
         let stmt = self.inner.prepare_cached(&sql).await?;
         let rows = self.inner.query(&stmt, &[/* accounts */ &accounts]).await?;
@@ -311,14 +312,15 @@ impl Store {
         person: Option<Uuid>,
     ) -> Result<Vec<(RegisteredPerson, RegistrationRow)>, StoreError> {
         let client = self.client().await?;
+        let mut people = members_of(&client, account).await?;
+        people.retain(|member| person.is_none_or(|person| *member == person));
         let sql = format!(
-            "-- registrations of account
-             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM account_member m
-             JOIN registration r ON r.person_id = m.person_id JOIN person p ON p.person_id = m.person_id
-             WHERE m.account_id = $1 AND ($2::uuid IS NULL OR m.person_id = $2) ORDER BY r.created_at, r.person_id"
+            "-- registrations of people
+             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM registration r JOIN person p ON p.person_id = r.person_id
+             WHERE r.person_id = ANY($1) ORDER BY r.created_at, r.person_id"
         );
         let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[/* account */ &account, /* person */ &person]).await?;
+        let rows = client.query(&stmt, &[/* people */ &people]).await?;
         rows.iter().filter_map(|row| registered(row).transpose()).collect()
     }
 }

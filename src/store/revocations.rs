@@ -109,16 +109,18 @@ impl Work for Revoke<'_> {
     type Output = Revoked;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Revoked, StoreError> {
-        let find = "-- certificate to revoke
-                    SELECT c.person_id, c.revoked_at FROM certificate_by_uvci i
-                    JOIN certificate c ON c.person_id = i.person_id AND c.uvci = i.uvci WHERE i.uvci = $1 FOR UPDATE OF c";
-        let find = tx.inner.prepare_cached(find).await?;
         let uvci = self.uvci.0.as_slice();
+        let find = "-- holder to revoke of\nSELECT person_id FROM certificate_by_uvci WHERE uvci = $1";
+        let find = tx.inner.prepare_cached(find).await?;
         let Some(row) = tx.inner.query_opt(&find, &[/* uvci */ &uvci]).await? else { return Ok(Revoked::Unknown) };
-        if let Some(at) = row.get::<_, Option<Timestamp>>(1) {
+        let person: Uuid = row.get(0);
+        let lock = "-- certificate to revoke
+                    SELECT revoked_at FROM certificate WHERE person_id = $1 AND uvci = $2 FOR UPDATE";
+        let lock = tx.inner.prepare_cached(lock).await?;
+        let row = tx.inner.query_one(&lock, &[/* person_id */ &person, /* uvci */ &uvci]).await?;
+        if let Some(at) = row.get::<_, Option<Timestamp>>(0) {
             return Ok(Revoked::Already(seconds(at)));
         }
-        let person: Uuid = row.get(0);
         let (mark, publish) = tokio::try_join!(
             tx.inner.prepare_cached(
                 "-- revoke\nUPDATE certificate SET revoked_at = $3 WHERE person_id = $1 AND uvci = $2 AND revoked_at IS NULL"
