@@ -6,12 +6,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::proofs::{Proof, ProofKey, Proofs};
 use super::tallies::Tallies;
 use super::verdict::{AsOf, Outcome, Told, Verdict};
+use crate::certificate::UnixSeconds;
 use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519;
@@ -48,21 +49,21 @@ impl Engine {
 
     /// Calls `then` with the verdict on a text, as of now. Nothing is kept, and nothing that was kept is asked.
     pub fn verify<T>(&self, text: &str, then: impl FnOnce(&Verdict<'_>) -> T) -> T {
-        let trust = self.trust.load();
-        verify::with_signature(text, &trust, |signed| then(&self.judge(signed.as_ref(), &trust)))
+        let instant = self.instant();
+        verify::with_signature(text, &instant.trust, |signed| then(&self.judge(signed.as_ref(), &instant)))
     }
 
     /// Adds the answer on a text, as of now, to `out`: one line of JSON without its end.
     ///
     /// `text`: as scanned. One that was accepted before costs a SHA-256 and a look-up; one that was not, the whole chain.
     pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
-        let trust = self.trust.load();
-        let key = key_of(text, &trust);
-        if key.is_some_and(|key| self.answer_kept(&key, &trust, out)) {
+        let instant = self.instant();
+        let key = key_of(text, &instant.trust);
+        if key.is_some_and(|key| self.answer_kept(&key, &instant, out)) {
             return;
         }
-        verify::with_signature(text, &trust, |signed| {
-            let verdict = self.judge(signed.as_ref(), &trust);
+        verify::with_signature(text, &instant.trust, |signed| {
+            let verdict = self.judge(signed.as_ref(), &instant);
             let begin = out.len();
             verdict.write_json(out);
             if let (Some(key), Ok(signed), Outcome::Accepted) = (key, &signed, verdict.outcome()) {
@@ -78,23 +79,26 @@ impl Engine {
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
     /// work.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
-        let trust = self.trust.load();
-        key_of(text, &trust).is_some_and(|key| self.answer_kept(&key, &trust, out))
+        let instant = self.instant();
+        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(&key, &instant, out))
     }
 
-    /// Calls `each` with the verdict on each text, in their order, as of now, their signatures proved together. Nothing is kept.
+    /// Calls `each` with the verdict on each text, in their order, all as of one instant, their signatures proved together.
+    /// Nothing is kept.
     pub fn verify_all(&self, texts: &[&str], mut each: impl FnMut(&Verdict<'_>)) {
-        let trust = self.trust.load();
-        verify::check_signatures(texts, &trust, |signed| each(&self.judge(signed.as_ref(), &trust)));
+        let instant = self.instant();
+        verify::check_signatures(texts, &instant.trust, |signed| each(&self.judge(signed.as_ref(), &instant)));
     }
 
     /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups.
     pub fn recall_all(&self, texts: &[&str]) -> Answers {
         let mut answers =
             Answers { lines: Vec::with_capacity(texts.len() * 420), places: Vec::with_capacity(texts.len()) };
+        let instant = self.instant();
         for text in texts {
             let begin = answers.lines.len();
-            let known = self.answer_known(text, &mut answers.lines);
+            let key = key_of(text, &instant.trust);
+            let known = key.is_some_and(|key| self.answer_kept(&key, &instant, &mut answers.lines));
             if known {
                 answers.lines.push(b'\n');
             }
@@ -126,27 +130,32 @@ impl Engine {
         out
     }
 
-    fn answer_kept(&self, key: &ProofKey, trust: &TrustList, out: &mut Vec<u8>) -> bool {
+    /// What is so now, for one text or for a batch.
+    fn instant(&self) -> Instant {
+        let (trust, revoked, rules) = (self.trust.load(), self.revoked.load(), self.rules.load());
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        Instant { now: self.clock.now(), trust, revoked, rules, as_of }
+    }
+
+    fn answer_kept(&self, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
         let Some(proof) = self.proofs.recall(key) else { return false };
         self.tallies.hit();
-        let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
-        let rejection = proof.standing.check(&revoked, &rules, now).err();
+        let Instant { now, revoked, rules, as_of, .. } = instant;
+        let rejection = proof.standing.check(revoked, rules, *now).err();
         match rejection {
-            None => proof.told.write_json(now, as_of, out),
-            Some(rejection) => Verdict::rejected(rejection, now, as_of).write_json(out),
+            None => proof.told.write_json(*now, *as_of, out),
+            Some(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
         }
         self.tallies.judged(rejection.map(Rejection::code));
         true
     }
 
-    fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, trust: &TrustList) -> Verdict<'a> {
-        let (now, revoked, rules) = (self.clock.now(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
-        let accepted = signed.map_err(|rejection| *rejection).and_then(|signed| signed.accept(&revoked, &rules, now));
+    fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, instant: &Instant) -> Verdict<'a> {
+        let Instant { now, revoked, rules, as_of, .. } = instant;
+        let accepted = signed.map_err(|rejection| *rejection).and_then(|signed| signed.accept(revoked, rules, *now));
         let verdict = match accepted {
-            Ok(verified) => Verdict::accepted(verified, now, as_of),
-            Err(rejection) => Verdict::rejected(rejection, now, as_of),
+            Ok(verified) => Verdict::accepted(verified, *now, *as_of),
+            Err(rejection) => Verdict::rejected(rejection, *now, *as_of),
         };
         self.tallies.judged(verdict.reason());
         verdict
@@ -206,6 +215,15 @@ impl Engine {
     }
 }
 
+/// The snapshots and the time that a text is judged by.
+struct Instant {
+    now: UnixSeconds,
+    trust: Guard<Arc<TrustList>>,
+    revoked: Guard<Arc<RevocationSet>>,
+    rules: Guard<Arc<Rules>>,
+    as_of: AsOf,
+}
+
 /// Answers under way, a line each.
 pub struct Answers {
     lines: Vec<u8>,
@@ -234,7 +252,7 @@ fn key_of(text: &str, trust: &TrustList) -> Option<ProofKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificate::{BirthDate, Dose, Product, Profile, UnixSeconds, Uvci};
+    use crate::certificate::{BirthDate, Dose, Product, Profile, Uvci};
     use crate::ed25519::Path;
     use crate::issue::{Subject, issue};
     use crate::keys::{Algorithm, IssuerKey, PublicKey};

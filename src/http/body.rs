@@ -119,9 +119,19 @@ impl Body {
         Ok(())
     }
 
+    /// The next part that was read ahead, if there is one.
+    pub fn at_hand(&mut self) -> Option<Bytes> {
+        self.early.pop_front()
+    }
+
+    /// True once no more parts come.
+    pub fn is_over(&self) -> bool {
+        self.ended && self.early.is_empty()
+    }
+
     /// The next part of the body; `None` at its end.
     pub async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
-        if let Some(part) = self.early.pop_front() {
+        if let Some(part) = self.at_hand() {
             return Some(Ok(part));
         }
         if self.ended {

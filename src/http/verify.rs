@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::stream;
+use futures_util::{StreamExt as _, future, stream};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -97,9 +97,16 @@ pub async fn post_verify_batch(
     }
     body.ahead().await?;
     let lines = Lines::new(MAX_TEXT_LEN);
-    let batch = Batch { app: app.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
-    let verdicts = stream::unfold(batch, |mut batch| async move { Some((batch.next().await?, batch)) });
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/x-ndjson").streaming(verdicts))
+    let mut batch = Batch { app: app.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
+    let first = batch.next().await.transpose()?.unwrap_or_default();
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(NO_STORE).content_type("application/x-ndjson");
+    // Most batches are one chunk, and their answer is sent in one piece.
+    if batch.is_over() {
+        return Ok(answer.body(first));
+    }
+    let rest = stream::unfold(batch, |mut batch| async move { Some((batch.next().await?, batch)) });
+    Ok(answer.streaming(stream::once(future::ready(Ok(first))).chain(rest)))
 }
 
 /// A batch under way. Holds one part of the body and one chunk of lines, however long the whole is.
@@ -121,6 +128,16 @@ impl Batch {
     /// The verdicts on the next lines; `None` when there are no more.
     async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
         loop {
+            // A short body may have come in several parts; they are verified together.
+            while self.lines.len() < CHUNK
+                && let Some(part) = self.body.at_hand()
+            {
+                self.lines.feed(&part);
+            }
+            if self.body.is_over() {
+                self.lines.end();
+                self.ended = true;
+            }
             if let Some(chunk) = self.lines.take(CHUNK) {
                 return Some(self.verdicts(chunk).await);
             }
@@ -129,17 +146,19 @@ impl Batch {
             }
             match self.body.next().await {
                 Some(Ok(part)) => self.lines.feed(&part),
-                // The head of the answer is sent: all that can be said of a broken body is that the answer breaks too.
+                // Once the head of the answer is sent, all that can be said of a broken body is that the answer breaks too.
                 Some(Err(problem)) => {
                     self.ended = true;
                     return Some(Err(problem));
                 }
-                None => {
-                    self.lines.end();
-                    self.ended = true;
-                }
+                None => {}
             }
         }
+    }
+
+    /// True once all verdicts were given.
+    fn is_over(&self) -> bool {
+        self.ended && self.lines.len() == 0
     }
 
     async fn verdicts(&self, chunk: Bytes) -> Result<Bytes, Problem> {

@@ -308,11 +308,10 @@ pub(super) async fn write(tx: &Tx<'_>, writes: &plan::Writes, now: UnixSeconds) 
     let mut known: Vec<Uuid> = writes.doses.iter().map(|dose| dose.person).collect();
     known.retain(|person| !enrolled.contains(person));
     tx.mark_vaccinated(&known).await?;
-    // In the order of their foreign keys, each after the one before was done: on a new connection statements are prepared first,
-    // and what is sent together may then come in another order.
-    tx.insert_people(&writes.people).await?;
-    store::together(tx.insert_lookups(&writes.lookups), tx.insert_doses(&writes.doses)).await?;
-    store::together(tx.insert_records(&writes.records), tx.insert_certificates(&writes.certificates)).await?;
+    let people = store::together(tx.insert_people(&writes.people), tx.insert_lookups(&writes.lookups));
+    let doses = store::together(tx.insert_doses(&writes.doses), tx.insert_records(&writes.records));
+    let certificates = tx.insert_certificates(&writes.certificates);
+    store::together(store::together(people, doses), certificates).await?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::matching::Described;
 use super::registrations::{CLAIMS_PER_DAY, MAX_PEOPLE, REGISTERED, Registered, WITHDRAWN};
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::name::PersonName;
-use crate::store::{Audited, Candidate, Hash, LookupKind, Member, NewLookup, NewPerson, PersonRow, RegistrationRow};
+use crate::store::{Audited, Candidate, Hash, Lookup, LookupKind, Member, NewPerson, PersonRow, RegistrationRow};
 
 /// A checked registration with what the store needs beside it: sealed columns and keyed hashes, never the numbers themselves.
 pub(super) struct Enrolment {
@@ -46,7 +46,7 @@ pub(super) struct Claim {
 #[derive(Default)]
 pub(super) struct Writes {
     pub people: Vec<NewPerson>,
-    pub lookups: Vec<NewLookup>,
+    pub lookups: Vec<Lookup>,
     pub registrations: Vec<RegistrationRow>,
     /// (account, person)
     pub members: Vec<(Uuid, Uuid)>,
@@ -205,7 +205,7 @@ impl EnrolPlan {
             if let Some(hash) = hash {
                 let nth = self.next_nth.get(&(kind, hash)).copied().unwrap_or(1);
                 self.add_lookup((kind, hash), nth, person);
-                self.writes.lookups.push(NewLookup { kind, hash, nth, person });
+                self.writes.lookups.push(Lookup { kind, hash, nth, person });
             }
         }
         self.people.insert(person, known.clone());

@@ -13,14 +13,14 @@ use crate::keys::IssuerKey;
 use crate::name::PersonName;
 use crate::policy::{self, Flag, GivenDose};
 use crate::store::{
-    Candidate, CertificateRow, DoseRow, Hash, KnownRecord, LookupKind, NewLookup, NewPerson, PersonRow, RecordRow,
+    Candidate, CertificateRow, DoseRow, Hash, KnownRecord, Lookup, LookupKind, NewPerson, PersonRow, RecordRow,
 };
 
 /// The rows that a batch adds.
 #[derive(Default)]
 pub(super) struct Writes {
     pub people: Vec<NewPerson>,
-    pub lookups: Vec<NewLookup>,
+    pub lookups: Vec<Lookup>,
     pub doses: Vec<DoseRow>,
     pub records: Vec<RecordRow>,
     pub certificates: Vec<CertificateRow>,
@@ -232,7 +232,7 @@ impl<'k> Plan<'k> {
         }
         let nth = self.next_nth.get(&(kind, hash)).copied().unwrap_or(1);
         self.add_lookup((kind, hash), nth, person);
-        self.writes.lookups.push(NewLookup { kind, hash, nth, person });
+        self.writes.lookups.push(Lookup { kind, hash, nth, person });
     }
 
     fn add_lookup(&mut self, key: (LookupKind, Hash), nth: i64, person: Uuid) {

@@ -1,5 +1,7 @@
 //! Doses, and the facilities' numbers of them.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value;
@@ -68,6 +70,9 @@ pub struct KnownRecord {
     pub voided: bool,
 }
 
+/// A dose, every certificate of its person, and whether it was voided.
+type CertifiedDose = (DoseRow, Vec<CertificateRow>, bool);
+
 /// The columns of a dose, as [`dose_of`] reads them.
 pub(super) const COLUMNS: &str = "d.person_id, d.dose_id, d.facility_code, d.record_no, d.product, d.lot, d.lot_expires_on, \
                        d.given_at, d.number, d.flags, d.recorded_at, d.recorded_by";
@@ -98,44 +103,60 @@ pub(super) fn dose_of(row: &Row) -> Result<DoseRow, StoreError> {
 impl Tx<'_> {
     /// What was recorded before under these (facility, number) pairs.
     pub async fn records(&self, keys: &[(String, String)]) -> Result<Vec<KnownRecord>, StoreError> {
-        let sql = format!(
-            "-- doses by record
-             WITH r AS MATERIALIZED (
-                 SELECT r.facility_code, r.record_no, r.person_id, r.dose_id, r.request_hash
-                 FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
-                 JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no
-             )
-             SELECT {COLUMNS}, {}, r.facility_code, r.record_no, r.request_hash, d.voided_at IS NOT NULL
-             FROM r JOIN dose d ON d.person_id = r.person_id AND d.dose_id = r.dose_id
-             JOIN certificate c ON c.person_id = d.person_id
-             ORDER BY r.facility_code, r.record_no",
-            certificates::COLUMNS
-        );
-        let stmt = self.inner.prepare_cached(&sql).await?;
+        let sql = "-- doses by record
+             SELECT r.facility_code, r.record_no, r.person_id, r.dose_id, r.request_hash
+             FROM unnest($1::text[], $2::text[]) AS k (facility_code, record_no)
+             JOIN dose_by_record r ON r.facility_code = k.facility_code AND r.record_no = k.record_no";
+        let stmt = self.inner.prepare_cached(sql).await?;
         let facilities: Vec<&str> = keys.iter().map(|(facility, _)| facility.as_str()).collect();
         let numbers: Vec<&str> = keys.iter().map(|(_, number)| number.as_str()).collect();
         let rows = self.inner.query(&stmt, &[&facilities, &numbers]).await?;
-        let last = COLUMN_COUNT + certificates::COLUMN_COUNT;
-        let named = |row: &Row| (row.get::<_, String>(last), row.get::<_, String>(last + 1));
-        let one = |a: &Row, b: &Row| named(a) == named(b);
-        rows.chunk_by(one)
-            .filter_map(|of_record| Some((of_record.first()?, of_record)))
-            .map(|(row, of_record)| {
-                let dose = dose_of(row)?;
-                let certificates = of_record.iter().map(|row| certificates::certificate_of(row, COLUMN_COUNT));
-                let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
-                let certificate = certificates::saying(dose.dose, certificates.iter());
-                let record = RecordRow {
-                    facility: row.get(last),
-                    record_no: row.get(last + 1),
-                    person: dose.person,
-                    dose: dose.dose,
-                    request_hash: hash_of(row.get(last + 2)).ok_or(StoreError::Unreadable("dose_by_record"))?,
-                };
-                let certificate = certificate.ok_or(StoreError::Unreadable("certificate"))?.clone();
-                Ok(KnownRecord { record, dose, certificate, voided: row.get(last + 3) })
+        let record = |row: &Row| {
+            Ok(RecordRow {
+                facility: row.get(0),
+                record_no: row.get(1),
+                person: row.get(2),
+                dose: row.get(3),
+                request_hash: hash_of(row.get(4)).ok_or(StoreError::Unreadable("dose_by_record"))?,
             })
-            .collect()
+        };
+        let records = rows.iter().map(record).collect::<Result<Vec<RecordRow>, StoreError>>()?;
+        // New numbers, as a rule, and then that was all.
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let doses = self.certified_doses(&records).await?;
+        let known = |record: RecordRow| {
+            let (dose, certificates, voided) =
+                doses.get(&(record.person, record.dose)).ok_or(StoreError::Unreadable("dose"))?;
+            let certificate = certificates::saying(dose.dose, certificates.iter());
+            let certificate = certificate.ok_or(StoreError::Unreadable("certificate"))?.clone();
+            Ok(KnownRecord { record, dose: dose.clone(), certificate, voided: *voided })
+        };
+        records.into_iter().map(known).collect()
+    }
+
+    /// The doses that records stand for, with all certificates of their people, and whether they were voided.
+    async fn certified_doses(&self, records: &[RecordRow]) -> Result<HashMap<(Uuid, Uuid), CertifiedDose>, StoreError> {
+        let sql = format!(
+            "-- doses with certificates
+             SELECT {COLUMNS}, {}, d.voided_at IS NOT NULL
+             FROM dose d JOIN certificate c ON c.person_id = d.person_id
+             WHERE d.person_id = ANY($1) AND d.dose_id = ANY($2)",
+            certificates::COLUMNS
+        );
+        let stmt = self.inner.prepare_cached(&sql).await?;
+        let people: Vec<Uuid> = records.iter().map(|record| record.person).collect();
+        let doses: Vec<Uuid> = records.iter().map(|record| record.dose).collect();
+        let mut certified: HashMap<(Uuid, Uuid), CertifiedDose> = HashMap::new();
+        for row in self.inner.query(&stmt, &[/* people */ &people, /* doses */ &doses]).await? {
+            let dose = dose_of(&row)?;
+            let certificate = certificates::certificate_of(&row, COLUMN_COUNT)?;
+            let voided = row.get(COLUMN_COUNT + certificates::COLUMN_COUNT);
+            let known = certified.entry((dose.person, dose.dose)).or_insert_with(|| (dose, Vec::new(), voided));
+            known.1.push(certificate);
+        }
+        Ok(certified)
     }
 
     /// Locks people, so that one transaction at a time adds doses to each, and returns all their doses that stand: none

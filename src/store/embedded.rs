@@ -166,6 +166,7 @@ impl Embedded {
             self.init(&programs, owner)?;
         }
         let sockets = format!("unix_socket_directories={}", self.sockets.display());
+        let buffers = format!("shared_buffers={}MB", shared_buffers_mib(memory_mib()));
         let server = [
             "listen_addresses=",
             &sockets,
@@ -174,8 +175,11 @@ impl Embedded {
             "synchronous_commit=on",
             "full_page_writes=on",
             "max_connections=100",
-            "shared_buffers=128MB",
+            &buffers,
             "max_wal_size=4GB",
+            "min_wal_size=1GB",         // files of the log are used again, not made anew
+            "checkpoint_timeout=15min", // each page's first change after a checkpoint is logged whole
+            "wal_compression=on",
             "random_page_cost=1.1", // on a solid disk a page is as near as any: a list is read in the order of its key
             "log_min_messages=warning",
             "log_min_error_statement=panic", // statements may hold personal data
@@ -247,6 +251,19 @@ impl Embedded {
         config.host_path(&self.sockets).port(PORT).user(USER).dbname(DATABASE).connect_timeout(Duration::from_secs(5));
         runtime.block_on(async { config.connect(NoTls).await.is_ok() })
     }
+}
+
+/// What the server keeps in memory, of a machine with so much, in MiB: look-up keys are hashes, so every one of them is
+/// on another page, and pages that do not fit are written and read again and again. Memory that is not used is not taken.
+fn shared_buffers_mib(memory_mib: u64) -> u64 {
+    (memory_mib / 8).clamp(128, 1024)
+}
+
+/// The machine's memory in MiB; little, where the system does not say. Source: proc(5).
+fn memory_mib() -> u64 {
+    let said = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = said.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    total.unwrap_or(0_u64) / 1024
 }
 
 /// Whom the server's files belong to: us, or, for root, an unprivileged user.

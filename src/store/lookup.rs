@@ -65,11 +65,11 @@ impl Store {
         if people.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = format!("-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1)");
+        let sql = format!(
+            "-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1) ORDER BY p.created_at, p.person_id"
+        );
         let rows = client.query(&client.prepare_cached(&sql).await?, &[/* people */ &people]).await?;
-        let mut found: Vec<PersonDetail> = rows.iter().map(detail_of).collect();
-        found.sort_by_key(|detail| people.iter().position(|person| *person == detail.person));
-        Ok(found)
+        Ok(rows.iter().map(detail_of).collect())
     }
 
     /// A person; `None` if there is none.

@@ -48,7 +48,7 @@ pub use keys::IssuerKeyRow;
 pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
-pub use people::{Candidate, LookupKind, NewLookup, NewPerson, PersonRow};
+pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reference::{Claim, Facility, Province};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};
@@ -125,7 +125,14 @@ impl StoreError {
     fn asks_for_another_try(&self) -> bool {
         const ASKING: [SqlState; 3] =
             [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
-        matches!(self, StoreError::Refused(error) if error.code().is_some_and(|code| ASKING.contains(code)))
+        // What Citus hears while it copies a batch's rows to their servers it repeats in words, as an internal error.
+        const REPEATED: [&str; 2] = ["duplicate key value violates unique constraint", "deadlock detected"];
+        let StoreError::Refused(error) = self else { return false };
+        error.as_db_error().is_some_and(|refused| {
+            ASKING.contains(refused.code())
+                || *refused.code() == SqlState::INTERNAL_ERROR
+                    && REPEATED.iter().any(|words| refused.message().starts_with(words))
+        })
     }
 
     /// True if it only says that a statement before it failed: 25P02.
@@ -197,7 +204,7 @@ impl Store {
     ///
     /// Errors: [`StoreError::Url`], [`StoreError::Embedded`], [`StoreError::Unreachable`].
     pub async fn open(settings: &StoreSettings) -> Result<Store, StoreError> {
-        let (config, embedded) = match &settings.url {
+        let (target, embedded) = match &settings.url {
             Some(url) => (pool::Target::parse(url)?, None),
             None => {
                 let data_dir = settings.data_dir.clone();
@@ -206,10 +213,13 @@ impl Store {
                 (pool::Target::embedded(&embedded), Some(Arc::new(embedded)))
             }
         };
-        let pool = pool::build(config, settings)?;
+        let pool = pool::build(target.clone(), settings, false)?;
         let mut store = Store { pool, embedded, on_citus: false };
         let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
         store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
+        if store.on_citus {
+            store.pool = pool::build(target, settings, true)?;
+        }
         Ok(store)
     }
 

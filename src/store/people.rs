@@ -1,11 +1,13 @@
 //! People and the keyed hashes they are found by.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{Hash, StoreError, Tx, together};
 use crate::certificate::{BirthDate, UnixSeconds};
-use crate::sealing;
 
 /// A person, as far as matching and certifying need one.
 #[derive(Clone)]
@@ -65,13 +67,13 @@ pub struct NewPerson {
     pub created_at: UnixSeconds,
 }
 
-/// A hash under which a person is to be found.
-pub struct NewLookup {
+/// A hash under which a person is found, or is to be found.
+pub struct Lookup {
     /// Which kind of number.
     pub kind: LookupKind,
     /// The hash.
     pub hash: Hash,
-    /// The next place under it, as far as was seen: taken by another, the transaction is run again.
+    /// The person's place under it; of a new one the next that was seen: taken by another, the transaction is run again.
     pub nth: i64,
     /// Who.
     pub person: Uuid,
@@ -89,55 +91,53 @@ pub(super) fn seconds(at: Timestamp) -> UnixSeconds {
 }
 
 impl Tx<'_> {
-    /// Everybody known under any of these hashes.
+    /// Everybody known under any of these hashes, those of one hash in the order of their places.
     pub async fn candidates(&self, identities: &[Hash], phones: &[Hash]) -> Result<Vec<Candidate>, StoreError> {
-        let (mut found, by_phone) =
+        let (mut known, by_phone) =
             together(self.known_under(LookupKind::Identity, identities), self.known_under(LookupKind::Phone, phones))
                 .await?;
-        found.extend(by_phone);
-        Ok(found)
+        known.extend(by_phone);
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut people: Vec<Uuid> = known.iter().map(|lookup| lookup.person).collect();
+        people.sort_unstable();
+        people.dedup();
+        let people: HashMap<Uuid, PersonRow> =
+            self.people(&people).await?.into_iter().map(|row| (row.person, row)).collect();
+        let candidate = |lookup: Lookup| {
+            let Lookup { kind, hash, nth, person } = lookup;
+            people.get(&person).map(|row| Candidate { kind, hash, nth, row: row.clone() })
+        };
+        Ok(known.into_iter().filter_map(candidate).collect())
     }
 
-    async fn known_under(&self, kind: LookupKind, hashes: &[Hash]) -> Result<Vec<Candidate>, StoreError> {
+    /// Not joined with the people: a new registrant's numbers are unknown as a rule, and then nobody is asked for; and the
+    /// two tables are spread by different keys where there is more than one server.
+    async fn known_under(&self, kind: LookupKind, hashes: &[Hash]) -> Result<Vec<Lookup>, StoreError> {
         if hashes.is_empty() {
             return Ok(Vec::new());
         }
         let sql = match kind {
             LookupKind::Identity => {
                 "-- people by identity
-                 WITH l AS MATERIALIZED (
-                     SELECT identity_hash, nth, person_id FROM person_by_identity WHERE identity_hash = ANY($1)
-                 )
-                 SELECT l.identity_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
-                 FROM l JOIN person p ON p.person_id = l.person_id ORDER BY l.identity_hash, l.nth"
+                 SELECT identity_hash, nth, person_id FROM person_by_identity WHERE identity_hash = ANY($1)"
             }
             LookupKind::Phone => {
                 "-- people by phone
-                 WITH l AS MATERIALIZED (SELECT phone_hash, nth, person_id FROM person_by_phone WHERE phone_hash = ANY($1))
-                 SELECT l.phone_hash, l.nth, p.person_id, p.name, p.name_key, p.birth, octet_length(p.identity)
-                 FROM l JOIN person p ON p.person_id = l.person_id ORDER BY l.phone_hash, l.nth"
+                 SELECT phone_hash, nth, person_id FROM person_by_phone WHERE phone_hash = ANY($1)"
             }
         };
         let stmt = self.inner.prepare_cached(sql).await?;
         let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
         let rows = self.inner.query(&stmt, &[/* hashes */ &hashes]).await?;
-        rows.iter()
-            .map(|row| {
-                let birth: &str = row.get(5);
-                Ok(Candidate {
-                    kind,
-                    hash: hash_of(row.get(0)).ok_or(StoreError::Unreadable("person_by_*"))?,
-                    nth: row.get(1),
-                    row: PersonRow {
-                        person: row.get(2),
-                        name: row.get(3),
-                        name_key: row.get(4),
-                        birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
-                        identity_digits: row.get::<_, Option<i32>>(6).map(sealing::plain_len),
-                    },
-                })
-            })
-            .collect()
+        let lookup = |row: &Row| {
+            let hash = hash_of(row.get(0)).ok_or(StoreError::Unreadable("person_by_*"))?;
+            Ok(Lookup { kind, hash, nth: row.get(1), person: row.get(2) })
+        };
+        let mut known = rows.iter().map(lookup).collect::<Result<Vec<_>, StoreError>>()?;
+        known.sort_unstable_by_key(|lookup| (lookup.hash, lookup.nth));
+        Ok(known)
     }
 
     /// Enrols people.
@@ -170,7 +170,7 @@ impl Tx<'_> {
     }
 
     /// Makes people findable. A place already taken fails with 23505, and the transaction is run again.
-    pub async fn insert_lookups(&self, lookups: &[NewLookup]) -> Result<(), StoreError> {
+    pub async fn insert_lookups(&self, lookups: &[Lookup]) -> Result<(), StoreError> {
         together(
             self.insert_lookups_of(LookupKind::Identity, lookups),
             self.insert_lookups_of(LookupKind::Phone, lookups),
@@ -179,7 +179,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn insert_lookups_of(&self, kind: LookupKind, lookups: &[NewLookup]) -> Result<(), StoreError> {
+    async fn insert_lookups_of(&self, kind: LookupKind, lookups: &[Lookup]) -> Result<(), StoreError> {
         let sql = match kind {
             LookupKind::Identity => {
                 "-- find by identity
@@ -192,7 +192,7 @@ impl Tx<'_> {
                  SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::uuid[])"
             }
         };
-        let mut of_kind: Vec<&NewLookup> = lookups.iter().filter(|lookup| lookup.kind == kind).collect();
+        let mut of_kind: Vec<&Lookup> = lookups.iter().filter(|lookup| lookup.kind == kind).collect();
         if of_kind.is_empty() {
             return Ok(());
         }

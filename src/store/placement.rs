@@ -11,7 +11,9 @@ pub enum Placement {
     ByPerson,
     /// By the value that they are found by: the column that leads the primary key.
     By(&'static str),
-    /// Where the statements arrive. Citus takes no `now()` in what follows `ON CONFLICT`, of which a lease is made.
+    /// Where the statements arrive, as on one server: what one node at a time does. Citus takes no `now()` in what follows
+    /// `ON CONFLICT`, of which a lease is made; and on a table that is everywhere, numbering an outbox would wait for every
+    /// transaction that writes to it.
     Coordinator,
 }
 
@@ -23,7 +25,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("facility", Everywhere),
         ("issuer_key", Everywhere),
         ("version", Everywhere),
-        ("revocation", Everywhere),
+        ("revocation", Coordinator),
         ("lease", Coordinator),
         ("person", ByPerson),
         ("dose", ByPerson),

@@ -1,5 +1,7 @@
 //! Registrations: who wishes to be vaccinated, in whose account, and the list of each district.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -133,16 +135,29 @@ pub(super) fn registration_of(row: &Row, first: usize, ward: Option<&str>) -> Op
 impl Tx<'_> {
     /// Everybody whose record hangs on one of these accounts.
     pub async fn members(&self, accounts: &[Uuid]) -> Result<Vec<Member>, StoreError> {
+        let sql = "-- members\nSELECT account_id, person_id FROM account_member WHERE account_id = ANY($1)";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let of_accounts = self.inner.query(&stmt, &[/* accounts */ &accounts]).await?;
+        // A new registrant's account is empty as a rule, and then that was all.
+        if of_accounts.is_empty() {
+            return Ok(Vec::new());
+        }
         let sql = format!(
-            "-- members
-             WITH m AS MATERIALIZED (SELECT account_id, person_id FROM account_member WHERE account_id = ANY($1))
-             SELECT m.account_id, r.status, {PERSON} FROM m
-             JOIN person p ON p.person_id = m.person_id LEFT JOIN registration r ON r.person_id = p.person_id"
+            "-- people with their registrations
+             SELECT r.status, {PERSON} FROM person p LEFT JOIN registration r ON r.person_id = p.person_id
+             WHERE p.person_id = ANY($1)"
         );
         let stmt = self.inner.prepare_cached(&sql).await?;
-        let rows = self.inner.query(&stmt, &[/* accounts */ &accounts]).await?;
-        let member = |row: &Row| Ok(Member { account: row.get(0), status: row.get(1), row: person_of(row, 2)? });
-        rows.iter().map(member).collect()
+        let people: Vec<Uuid> = of_accounts.iter().map(|row| row.get(1)).collect();
+        let rows = self.inner.query(&stmt, &[/* people */ &people]).await?;
+        let registered = |row: &Row| person_of(row, 1).map(|person| (person.person, (row.get(0), person)));
+        let people: HashMap<Uuid, (Option<String>, PersonRow)> =
+            rows.iter().map(registered).collect::<Result<_, _>>()?;
+        let member = |of_account: &Row| {
+            let (status, row) = people.get(&of_account.get(1))?.clone();
+            Some(Member { account: of_account.get(0), row, status })
+        };
+        Ok(of_accounts.iter().filter_map(member).collect())
     }
 
     /// These people; those who are not there are left out.
@@ -289,7 +304,7 @@ impl Tx<'_> {
             return Ok(());
         }
         let nth = known.iter().map(|candidate| candidate.nth).max().unwrap_or(0) + 1;
-        self.insert_lookups(&[super::NewLookup { kind: LookupKind::Phone, hash: *phone, nth, person }]).await
+        self.insert_lookups(&[super::Lookup { kind: LookupKind::Phone, hash: *phone, nth, person }]).await
     }
 }
 

@@ -15,8 +15,7 @@ use crate::certificate::{UnixSeconds, Uvci};
 use crate::keys::IssuerKey;
 use crate::policy::{self, Flag};
 use crate::store::{
-    CertificateRow, CorrectionRow, DoseChangeRow, DoseRow, Hash, KnownPerson, LookupKind, NewLookup, StoreError, Tx,
-    Work,
+    CertificateRow, CorrectionRow, DoseChangeRow, DoseRow, Hash, KnownPerson, Lookup, LookupKind, StoreError, Tx, Work,
 };
 
 /// How a facility accepts: with what it knows better.
@@ -435,7 +434,7 @@ impl AnswerIt<'_> {
             return Ok(());
         }
         let nth = known.iter().map(|known| known.nth).max().unwrap_or(0) + 1;
-        tx.insert_lookups(&[NewLookup { kind, hash, nth, person }]).await
+        tx.insert_lookups(&[Lookup { kind, hash, nth, person }]).await
     }
 }
 
