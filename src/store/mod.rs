@@ -179,7 +179,7 @@ const TRIES: u32 = 10;
 pub struct Store {
     pool: Pool,
     embedded: Option<Arc<Embedded>>,
-    /// Whether the database has Citus, which takes few statements less than PostgreSQL: what is asked instead stands there.
+    /// Whether the database has Citus: the few statements that it does not take are asked otherwise there.
     on_citus: bool,
 }
 
