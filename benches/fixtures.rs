@@ -115,8 +115,7 @@ impl Fixtures {
         let (_, trust) = lists.first().expect("the library is always there");
         let proof = |text: &String| check_signature(text, trust).expect("signed by a trusted key");
         let signed = compact.iter().map(proof).collect();
-        let revoked = (0..REVOKED).map(|i| revocation::entry(&random.uvci(i).to_string()));
-        let revoked = RevocationSet::new(1, revoked);
+        let revoked: RevocationSet = (0..REVOKED).map(|i| revocation::entry(&random.uvci(i).to_string())).collect();
         let mut dgc_trust = dgc::TrustList::new();
         let point = p256.spki_der().last_chunk::<65>().expect("the point ends the SubjectPublicKeyInfo");
         dgc_trust.add(&p256.kid().0, point.to_vec());

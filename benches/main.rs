@@ -7,6 +7,7 @@ mod chain_issue;
 mod chain_one;
 mod fixtures;
 mod memory;
+mod revocation;
 mod signatures;
 mod stage_base45;
 mod stage_claims;
@@ -51,12 +52,21 @@ fn main() {
         chain_es256::bench,
         chain_issue::bench,
         chain_one::bench,
+        revocation::bench,
     ] {
         bench(&fixtures, &mut criterion);
     }
     criterion.final_summary();
-    if benching {
+    // A filter's figures are those of its groups.
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let wanted = |groups: &[&str]| benching && groups.iter().any(|group| group.contains(&filter));
+    if wanted(&["cache"]) {
         memory::print(&fixtures);
+    }
+    if wanted(&["revocation"]) {
+        revocation::print();
+    }
+    if wanted(&["sig", "chain", "issue"]) {
         summary::print(&fixtures);
     }
 }

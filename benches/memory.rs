@@ -78,7 +78,7 @@ fn texts(fixtures: &Fixtures) -> Vec<String> {
 }
 
 /// What of this process is in memory. Source: proc(5), /proc/self/statm, in pages of 4 KiB.
-fn resident_bytes() -> u64 {
+pub fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("pages") * 4096
 }

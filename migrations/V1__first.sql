@@ -113,6 +113,7 @@ CREATE TABLE certificate (
     hc1 bytea,                  -- COSE_Sign1, signed on first request
     superseded_at timestamptz,
     revoked_at timestamptz,
+    revocation_batch uuid,      -- which one revoked it last, also if that was undone
     PRIMARY KEY (person_id, uvci)
 );
 
@@ -121,21 +122,88 @@ CREATE TABLE certificate_by_uvci (
     person_id uuid NOT NULL
 );
 
--- The outbox of revocations. version is null until the holder of the lease gives it after commit, in order, so that a
--- poller that asks for what came after a version misses nothing.
-CREATE TABLE revocation (
-    uvci bytea PRIMARY KEY,
-    revoked_at timestamptz NOT NULL,
-    revoked_by text NOT NULL,
-    why text NOT NULL,
-    version bigint
+-- A request to revoke: one certificate, a list of many, or those that fell when a record was put right.
+CREATE TABLE revocation_batch (
+    batch_id uuid PRIMARY KEY,
+    made_at timestamptz NOT NULL,
+    made_by text NOT NULL,
+    put_right boolean NOT NULL, -- the record says so: not to be undone
+    undone_at timestamptz,      -- when undoing all of it began
+    undone_by text
 );
 
-CREATE UNIQUE INDEX revocation_by_version ON revocation (version);
+CREATE TABLE revocation (
+    batch_id uuid NOT NULL,
+    uvci bytea NOT NULL,
+    why text NOT NULL,          -- never published
+    undone_at timestamptz,
+    undone_by text,
+    PRIMARY KEY (batch_id, uvci)
+);
+
+-- The outbox of what verifiers ask by: entries added and removed. version is null until the holder of the lease gives it
+-- after commit, in order, so that a poller that asks for what came after a version misses nothing.
+CREATE TABLE revocation_event (
+    entry bytea NOT NULL,       -- SHA-256 of what it stands for, cut to 16 bytes
+    nth bigint NOT NULL,        -- of this entry's events, from 0: two writers at once collide
+    removes boolean NOT NULL,
+    imported boolean NOT NULL,  -- from another country's batch
+    at timestamptz NOT NULL,
+    version bigint,
+    PRIMARY KEY (entry, nth)
+);
+
+CREATE UNIQUE INDEX revocation_event_by_version ON revocation_event (version);
+
+-- Other countries' revocation batches, as the EU gateway hands them out.
+CREATE TABLE foreign_revocation_batch (
+    batch_id text PRIMARY KEY,
+    country text NOT NULL,
+    kid bytea,                  -- null if its sender does not know
+    hash_type text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    imported_at timestamptz NOT NULL
+);
+
+-- What they name. An entry may stand in several, and is removed with the last.
+CREATE TABLE foreign_revocation (
+    entry bytea NOT NULL,
+    batch_id text NOT NULL,
+    PRIMARY KEY (entry, batch_id)
+);
+
+CREATE INDEX foreign_revocation_by_batch ON foreign_revocation (batch_id);
 
 -- Which body an Idempotency-Key came with. No answers: the operations repeat themselves.
 CREATE TABLE idempotency (
     key_hash bytea PRIMARY KEY, -- of caller and key
     body_hash bytea NOT NULL,
     created_at timestamptz NOT NULL
+);
+
+-- The keys that sign what verifiers follow: the anchor (the trust list) and the publishers (the rest).
+CREATE TABLE signer_key (
+    key_hash bytea PRIMARY KEY, -- SHA-256 of spki
+    purpose text NOT NULL, -- anchor, publisher
+    kid bytea NOT NULL,
+    spki bytea NOT NULL,
+    signs_from timestamptz,
+    signs_until timestamptz,
+    withdrawn_at timestamptz
+);
+
+-- What is signed once for all nodes, the newest of each: none of them signs it again by itself.
+CREATE TABLE signed_resource (
+    typ text PRIMARY KEY, -- of its COSE header
+    version bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    signed bytea NOT NULL
+);
+
+-- The rules: every version that was ever set; the one of version's topic 'rules' is in force, or the built-in version 1.
+CREATE TABLE rules (
+    version bigint PRIMARY KEY,
+    document text NOT NULL,     -- JSON, as it is published
+    set_at timestamptz NOT NULL,
+    set_by text NOT NULL
 );

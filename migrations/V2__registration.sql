@@ -18,7 +18,8 @@ CREATE TABLE audit (
 CREATE TABLE account (
     account_id uuid PRIMARY KEY,
     phone bytea NOT NULL,        -- AES-256-GCM
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    epoch bigint NOT NULL        -- raised when the number changes: sessions of an earlier one are over
 );
 
 CREATE TABLE account_by_phone (
@@ -260,4 +261,13 @@ CREATE TABLE import_reject (
     errors jsonb NOT NULL,       -- column, code and sentence of each
     cells bytea NOT NULL,        -- the row as it was, AES-256-GCM
     PRIMARY KEY (import_id, row_no)
+);
+
+-- Accounts whose sessions below an epoch are over. Each node reads those of the last hours, for as long as a session lives: the
+-- bucket is an hour of UTC.
+CREATE TABLE session_end (
+    bucket text NOT NULL,        -- YYYY-MM-DDTHH
+    account_id uuid NOT NULL,
+    epoch bigint NOT NULL,
+    PRIMARY KEY (bucket, account_id)
 );

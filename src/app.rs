@@ -1,12 +1,17 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+pub mod editions;
+mod ended;
 pub mod engine;
+mod enlist;
 mod held;
 pub mod imports;
 mod pictures;
 mod proofs;
 mod refresh;
+mod revoking;
+mod signed_list;
 pub mod sms;
 mod spool;
 pub mod stats;
@@ -16,37 +21,42 @@ pub mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub use ended::EndedSessions;
 pub use engine::Engine;
+pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
 pub use pictures::Picture;
 use pictures::Pictures;
-pub use spool::{SpoolReader, SpoolWriter};
+pub use refresh::trust_list;
+pub use signed_list::{SignedList, sign_list, stamp};
+pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
-use crate::certificate::{Dose, Product, Profile, Statement, UnixSeconds, Uvci};
+use crate::certificate::{Dose, Product, Profile, Statement, Uvci};
 use crate::clock::Clock;
 use crate::codec::qr::{Level, Symbol};
 use crate::config::Config;
 use crate::keyring::Keyring;
-use crate::keys::{KeyError, PublicKey};
+use crate::keys::KeyError;
+use crate::policy::RulesError;
 use crate::registration::amend::{AmendError, Change, Outcome as Changed};
 use crate::registration::certificates::{CertificateError, Shown};
 use crate::registration::corrections::{Actor, Answer, Answered, CorrectionError, CorrectionId};
 use crate::registration::doses::{Desk, DoseId};
 use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
-use crate::revocation;
 use crate::sealing::DataKey;
-use crate::store::{GroupCommitSettings, IssuerKeyRow, Revoked, Store, StoreError};
-use crate::trust::{TrustList, Usages};
+use crate::store::{GroupCommitSettings, Store, StoreError};
+use crate::tls::RootsError;
+use crate::trust::{DocumentError, TrustList};
 use crate::{policy, render};
 
 /// Why the service cannot start, or cannot refresh what it knows.
@@ -58,6 +68,15 @@ pub enum StartError {
     /// A key of the trust list cannot be used.
     #[error("a key of the trust list cannot be used: {0}; `thexanh keys list` names them")]
     Key(#[from] KeyError),
+    /// The signed trust list is refused; what was in force stays in force.
+    #[error("the signed trust list is refused: {0}; sign it again with `thexanh keys sign`")]
+    Document(#[from] DocumentError),
+    /// The rules in the database are none that this version of the service can read.
+    #[error("the rules in the database cannot be used: {0}")]
+    Rules(#[from] RulesError),
+    /// The roots that are believed of the SMS gateway cannot be used.
+    #[error("sms.ca: {0}")]
+    Roots(#[from] RootsError),
     /// The process is being stopped.
     #[error("the process is being stopped")]
     Interrupted,
@@ -69,37 +88,12 @@ impl StartError {
         match self {
             StartError::Store(error) => error.code(),
             StartError::Key(error) => error.code(),
+            StartError::Document(error) => error.code(),
+            StartError::Rules(error) => error.code(),
+            StartError::Roots(error) => error.code(),
             StartError::Interrupted => "interrupted",
         }
     }
-}
-
-/// Lists the keys of this node's keyring as ours from `now` on, for each algorithm that has no key of ours listed yet.
-///
-/// What a first start does; later keys are listed by `thexanh keys`, which says from when they sign. Returns how many.
-pub async fn enlist(store: &Store, keyring: &Keyring, now: UnixSeconds) -> Result<usize, StartError> {
-    let (_, listed) = store.issuer_keys().await?;
-    let own = listed.iter().filter(|row| row.own).map(|row| PublicKey::from_spki_der(&row.spki_der));
-    let algorithms = own.map(|key| key.map(|key| key.algorithm())).collect::<Result<Vec<_>, _>>()?;
-    let unlisted = keyring.issuers().iter().filter(|key| !algorithms.contains(&key.algorithm()));
-    let mut count = 0;
-    for key in unlisted {
-        let row = IssuerKeyRow {
-            spki_der: key.spki_der().to_vec(),
-            kid: key.kid(),
-            country: policy::COUNTRY.to_owned(),
-            national: true,
-            usages: Usages::VACCINATION,
-            own: true,
-            signs_from: Some(now),
-            signs_until: None,
-            trusted_from: None,
-            trusted_until: None,
-            withdrawn_at: None,
-        };
-        count += usize::from(store.put_issuer_key(&row).await?);
-    }
-    Ok(count)
 }
 
 /// A desk without the service around it, that signs with the keys of the trust list as it is now: what a command works with.
@@ -124,9 +118,17 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    editions: editions::Editions,
+    ended_sessions: EndedSessions,
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
+    /// The newest list that the anchor signed.
+    signed_list: ArcSwapOption<SignedList>,
+    /// The one in the database, if it was refused.
+    refused_list: ArcSwapOption<signed_list::Refused>,
+    /// Lists of revocations that may be in work at once.
+    lists: Arc<Semaphore>,
     /// When the snapshots were last known to be what the database holds.
     refreshed: ArcSwap<Option<Instant>>,
     stop: watch::Sender<bool>,
@@ -162,25 +164,32 @@ impl App {
         let imports_dir = config.data.join("imports");
         let app = Arc::new(App {
             registrar,
-            sms: sms::Sms::new(&config.sms),
+            sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
+            ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
             store,
             node: Uuid::new_v4(),
             engine,
+            editions: editions::Editions::default(),
             imports: Imports::new(spool::Spool::new(imports_dir, data_key)),
             desk,
             recorder,
+            signed_list: ArcSwapOption::empty(),
+            refused_list: ArcSwapOption::empty(),
             refreshed: ArcSwap::from_pointee(None),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
         app.refresh().await?;
+        app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
@@ -200,20 +209,6 @@ impl App {
         if let Err(error) = self.store.stop_sequencing(self.node).await {
             tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
         }
-    }
-
-    /// Revokes one certificate, for good and at once: it is rejected here when this returns.
-    pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str) -> Result<Revoked, StoreError> {
-        let revoked = self.store.revoke(uvci, by, why, self.clock.now()).await?;
-        match revoked {
-            Revoked::Unknown => {}
-            // The poller brings the version; the certificate does not wait for it.
-            Revoked::New | Revoked::Already(_) => {
-                self.engine.add_revocations(None, &[revocation::entry(&uvci.to_string())]);
-                self.held_lists.forget_all();
-            }
-        }
-        Ok(revoked)
     }
 
     /// Changes a dose, or notes the change for a second person. What is revoked by it is rejected here when this returns.
@@ -246,13 +241,6 @@ impl App {
             self.fell(&amended.revoked);
         }
         outcome
-    }
-
-    /// Rejects these certificates here from now on: they are revoked in the database.
-    pub fn fell(&self, revoked: &[Uvci]) {
-        let entries: Vec<_> = revoked.iter().map(|uvci| revocation::entry(&uvci.to_string())).collect();
-        self.engine.add_revocations(None, &entries);
-        revoked.iter().for_each(|uvci| self.pictures.forget(*uvci));
     }
 
     /// A picture of a certificate that is not revoked.
@@ -318,6 +306,11 @@ impl App {
         &self.held_lists
     }
 
+    /// Which sessions are over before their time.
+    pub fn ended_sessions(&self) -> &EndedSessions {
+        &self.ended_sessions
+    }
+
     /// Receives backlog files, and imports them in its turn.
     pub fn imports(&self) -> &Imports {
         &self.imports
@@ -364,10 +357,13 @@ impl App {
         metrics::gauge!("thexanh_doses_waiting").set(self.recorder.waiting() as f64);
         metrics::gauge!("thexanh_registrations_waiting").set(self.registrar.waiting() as f64);
         metrics::gauge!("thexanh_trust_version").set(trust.version() as f64);
+        metrics::gauge!("thexanh_rules_version").set(self.engine.rules().version() as f64);
         metrics::gauge!("thexanh_revocations_version").set(revoked.version() as f64);
         metrics::gauge!("thexanh_revocations").set(revoked.len() as f64);
+        metrics::gauge!("thexanh_revocations_index_version").set(self.editions.newest().index().version as f64);
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
+        self.publish_signed_list_gauges();
     }
 }
 

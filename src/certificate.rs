@@ -182,7 +182,12 @@ pub enum UvciText<'a> {
     /// `URN:UVCI:01:VN:` and 32 hexadecimal digits.
     Ours([u8; UVCI_LEN]),
     /// Never parsed for meaning.
-    Foreign(Cow<'a, str>),
+    Foreign {
+        /// Upper case, without a right check character.
+        text: Cow<'a, str>,
+        /// As the certificate writes it, if that is something else.
+        written: Option<Cow<'a, str>>,
+    },
 }
 
 impl UvciText<'_> {
@@ -190,7 +195,18 @@ impl UvciText<'_> {
     pub fn into_owned(self) -> UvciText<'static> {
         match self {
             UvciText::Ours(text) => UvciText::Ours(text),
-            UvciText::Foreign(text) => UvciText::Foreign(Cow::Owned(text.into_owned())),
+            UvciText::Foreign { text, written } => UvciText::Foreign {
+                text: Cow::Owned(text.into_owned()),
+                written: written.map(|written| Cow::Owned(written.into_owned())),
+            },
+        }
+    }
+
+    /// As the certificate writes it, check character and all: what other countries' revocation batches are hashes of.
+    pub fn as_written(&self) -> &str {
+        match self {
+            UvciText::Foreign { written: Some(written), .. } => written,
+            text => text,
         }
     }
 }
@@ -201,7 +217,7 @@ impl std::ops::Deref for UvciText<'_> {
     fn deref(&self) -> &str {
         match self {
             UvciText::Ours(text) => std::str::from_utf8(text).expect("the prefix and digits are ASCII"),
-            UvciText::Foreign(text) => text,
+            UvciText::Foreign { text, .. } => text,
         }
     }
 }

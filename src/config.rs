@@ -1,6 +1,8 @@
 //! What can be set, where it may be set, and what it is when it is not. The doc comments below are the manual:
 //! `thexanh config --explain` prints them. Later sources win: `thexanh.toml`, `DATABASE_URL`, `THEXANH_*`, flags.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::ed25519;
+
+pub use network::Network;
 
 /// Declares one section of the settings once: its fields, their defaults, and their doc comments as data.
 macro_rules! section {
@@ -71,6 +75,8 @@ section! {
         pub listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
         /// The address under which others reach us, without a slash at its end; links in answers begin with it. Empty: links begin with `/`.
         pub public_url: String = String::new(),
+        /// The proxies in front of us, as networks such as `["10.0.0.0/8", "::1"]`, 64 at most: what is counted by address goes by the rightmost one in `X-Forwarded-For` that is none of them. Each must append to that header whom it speaks to. Everybody else's header is ignored.
+        pub trusted_proxies: Vec<Network> = Vec::new(),
         /// Threads that serve requests, 0 for as many as there are cores, at most 8.
         pub workers: usize = 0,
         /// Connections open at once on one worker; more wait in the queue of the operating system.
@@ -113,6 +119,8 @@ section! {
         pub dir: Option<PathBuf> = None,
         /// A file whose first line is the passphrase under which the secret keys are encrypted. Unset: asked for on the terminal.
         pub passphrase_file: Option<PathBuf> = None,
+        /// Days after which verifiers call the trust list stale that the anchor signed. An anchor that is kept here signs it anew when half of them are over; one that is kept off line must be asked to in time.
+        pub trust_list_days: i64 = 30,
     }
 }
 
@@ -131,7 +139,7 @@ section! {
 section! {
     /// What citizens may ask of us, and how often.
     pub struct Citizens {
-        /// Seconds for which a session is good once its code was confirmed.
+        /// Seconds for which a session is good once its code was confirmed; a day at most.
         pub session_s: i64 = 3600,
         /// Codes asked for and tried from one address in a minute (of IPv6, from one /64); 0 turns the limit off, for load tests. Set it with care where many share an address.
         pub codes_per_address_per_minute: u64 = 30,
@@ -154,8 +162,10 @@ impl Citizens {
 section! {
     /// How one-time codes reach their phones.
     pub struct Sms {
-        /// The gateway's webhook, `http://`: it takes `{"to": "+84..", "text": ".."}` and answers 2xx. A gateway with TLS is reached through a relay on this machine. Unset: codes are sent nowhere.
+        /// The gateway's webhook, `https://`, or `http://` where nobody else reads along: it takes `{"to": "+84..", "text": ".."}` and answers 2xx; a redirection is not followed. Unset: codes are sent nowhere.
         pub url: Option<String> = None,
+        /// A PEM file with the root certificates that are believed of the gateway. Unset: those that browsers believe.
+        pub ca: Option<PathBuf> = None,
         /// The bearer token that the gateway asks for.
         pub token: Option<Secret> = None,
         /// Writes the messages to the log where there is no gateway. For demonstrations only: whoever reads the log can log in as anybody.
@@ -394,21 +404,33 @@ impl Config {
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return Err(ConfigError::Inconsistent("set both tls.cert and tls.key, or neither"));
         }
+        // Every request that is counted is held against all of them.
+        if self.http.trusted_proxies.len() > 64 {
+            return Err(ConfigError::Inconsistent("http.trusted_proxies may name 64 networks at most"));
+        }
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));
+        }
+        if !(1..=24 * 3600).contains(&self.citizens.session_s) {
+            return Err(ConfigError::Inconsistent("citizens.session_s must be at least 1 and at most a day's"));
         }
         if self.citizens.queue == 0 || self.citizens.batch == 0 || self.citizens.batches == 0 {
             return Err(ConfigError::Inconsistent(
                 "citizens.queue, citizens.batch and citizens.batches must be at least 1",
             ));
         }
-        if self.sms.url.as_ref().is_some_and(|url| !url.starts_with("http://")) {
-            return Err(ConfigError::Inconsistent(
-                "sms.url must begin with http://; reach a gateway with TLS through a relay",
-            ));
+        let host = |url: &str| {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|host| !host.is_empty())
+        };
+        if self.sms.url.as_deref().is_some_and(|url| !host(url)) {
+            return Err(ConfigError::Inconsistent("sms.url must begin with https:// or http:// and a host"));
         }
         if !(1..=24 * 365).contains(&self.corrections.hours) {
             return Err(ConfigError::Inconsistent("corrections.hours must be at least 1 and at most a year's"));
+        }
+        if !(1..=3650).contains(&self.keys.trust_list_days) {
+            return Err(ConfigError::Inconsistent("keys.trust_list_days must be at least 1 and at most ten years'"));
         }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));

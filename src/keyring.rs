@@ -1,24 +1,34 @@
 //! The secret keys in `DIR/keys`: made on first run, encrypted under a passphrase, readable by their owner only.
 //!
 //! One PEM file a key, `ENCRYPTED PRIVATE KEY` (PKCS#8, PBES2 with scrypt and AES-256-CBC):
-//! `issuer-<kid in hex>.pem` sign certificates, `token.pem` signs staff tokens and nothing else, `data.pem` is the master
-//! secret of the sealed columns. Whoever can read them and knows the passphrase can issue; losing `data.pem` loses the
-//! identity numbers and phones in the database.
+//! `issuer-<kid in hex>.pem` sign certificates, `publisher-<kid in hex>.pem` what verifiers follow, `anchor.pem` the trust
+//! list, `token.pem` staff tokens and nothing else, `data.pem` is the master secret of the sealed columns. Whoever can read
+//! them and knows the passphrase can issue; losing `data.pem` loses the identity numbers and phones in the database.
+//!
+//! The anchor may be elsewhere: `anchor.pub.pem`, its public half, is not secret, and says which one it is. A directory that
+//! holds it before the first run gets no anchor of its own.
+
+mod anchor;
+pub mod backup;
 
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pkcs8::pkcs5::pbes2;
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfo, LineEnding, ObjectIdentifier, PrivateKeyInfo, SecretDocument};
 use zeroize::Zeroizing;
 
+pub use anchor::{ANCHOR, add_anchor, anchor, anchor_spki_der, public_key_of_pem, public_pem, put_anchor_spki_der};
+
 use crate::certificate::{Profile, UnixSeconds};
 use crate::issue;
-use crate::keys::{Algorithm, IssuerKey, KeyError};
-use crate::trust::TrustList;
+use crate::keys::{Algorithm, IssuerKey, KeyError, Kid};
+use crate::trust::{Publisher, TrustList};
 
 /// Why the secret keys cannot be used. Each sentence says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +53,12 @@ pub enum KeyringError {
         /// Which file.
         path: PathBuf,
     },
+    /// A public key is not what it should be.
+    #[error("{path} is not the PEM of a public key; write it again with `thexanh keys anchor --out FILE`")]
+    NotPublic {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There are issuer keys but not the other secrets, or the reverse: making new ones would lose data.
     #[error(
         "{path} is missing while other keys exist; restore it from a backup, or remove the directory if nothing was ever issued"
@@ -54,6 +70,15 @@ pub enum KeyringError {
     /// No key of ours may sign this profile now.
     #[error("no {0} key may sign now; make one with `thexanh keys new`")]
     NoSigningKey(&'static str),
+    /// No publisher key of ours is one that the trust list names now.
+    #[error("no publisher key here is one that the trust list names; make one with `thexanh keys publisher new`")]
+    NoPublisherKey,
+    /// The anchor's secret half is not here.
+    #[error("{path} is not here; have the list signed where the anchor is kept: `thexanh keys sign --export FILE`")]
+    NoAnchor {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// A key could not be made.
     #[error("a key could not be made: {0}")]
     Key(#[from] KeyError),
@@ -66,8 +91,11 @@ impl KeyringError {
             KeyringError::Io { .. } => "keys_unreadable",
             KeyringError::WrongPassphrase { .. } => "keys_wrong_passphrase",
             KeyringError::Malformed { .. } => "keys_malformed",
+            KeyringError::NotPublic { .. } => "keys_not_public",
             KeyringError::Missing { .. } => "keys_missing",
             KeyringError::NoSigningKey(_) => "no_signing_key",
+            KeyringError::NoPublisherKey => "no_publisher_key",
+            KeyringError::NoAnchor { .. } => "no_anchor",
             KeyringError::Key(error) => error.code(),
         }
     }
@@ -76,11 +104,30 @@ impl KeyringError {
 /// How many bytes the master secret of the sealed columns has.
 pub const DATA_KEY_LEN: usize = 64;
 
+/// What the keys of the directory are for: the beginning of their files' names.
+const ISSUER: &str = "issuer-";
+const PUBLISHER: &str = "publisher-";
+
 /// Every secret of this node, decrypted. Printed `REDACTED`; zeroized when dropped.
 pub struct Keyring {
-    issuers: Vec<IssuerKey>,
+    dir: PathBuf,
+    passphrase: Zeroizing<String>,
+    /// Swapped whole by [`Keyring::reread`].
+    signers: ArcSwap<Signers>,
+    /// The keys that the signed list names, once there is one: see [`Keyring::verifiers_know`].
+    known: ArcSwapOption<Vec<(Kid, Vec<u8>)>>,
+    anchor: Option<IssuerKey>,
+    anchor_spki_der: Option<Vec<u8>>,
     token_pkcs8: Zeroizing<Vec<u8>>,
     data_key: Zeroizing<[u8; DATA_KEY_LEN]>,
+}
+
+/// The keys that are made and put away while the service runs.
+#[derive(Clone, Default)]
+struct Signers {
+    /// Each with its file, which names it.
+    issuers: Vec<(PathBuf, IssuerKey)>,
+    publishers: Vec<(PathBuf, IssuerKey)>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -98,36 +145,83 @@ impl Keyring {
         // Two first runs at once take turns, and the second finds the first one's keys.
         let turn = fs::File::open(dir).map_err(io(dir))?;
         rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|error| io(dir)(error.into()))?;
-        let mut issuer_files = issuer_files(dir)?;
         let (token, data) = (dir.join("token.pem"), dir.join("data.pem"));
-        if issuer_files.is_empty() && !token.exists() && !data.exists() {
+        if files(dir, ISSUER)?.is_empty() && !token.exists() && !data.exists() {
             // Issuer keys last: a run that is cut short here leaves a directory that the next one reports, not half uses.
             write_key(&data, &new_data_key()?, passphrase)?;
             write_key(&token, &IssuerKey::generate(Algorithm::EdDsa)?.to_pkcs8()?, passphrase)?;
+            if !dir.join(anchor::ANCHOR_PUBLIC).exists() {
+                add_anchor(dir, passphrase)?;
+            }
+            add_publisher(dir, passphrase)?;
             for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
                 add_issuer(dir, passphrase, algorithm)?;
             }
-            issuer_files = self::issuer_files(dir)?;
         }
-        let mut issuers = Vec::new();
-        for path in &issuer_files {
-            let key = IssuerKey::from_pkcs8(&read_key(path, passphrase)?);
-            issuers.push(key.map_err(|_| KeyringError::Malformed { path: path.clone() })?);
-        }
-        if issuers.is_empty() {
+        let signers = Signers::default().and_new(dir, passphrase)?;
+        if signers.issuers.is_empty() {
             return Err(KeyringError::Missing { path: dir.join("issuer-*.pem") });
         }
+        let anchor = if dir.join(ANCHOR).exists() { Some(anchor(dir, passphrase)?) } else { None };
         let token_pkcs8 = read_key(&token, passphrase)?;
         let data_key = data_key_of(&read_key(&data, passphrase)?).ok_or(KeyringError::Malformed { path: data })?;
-        Ok(Keyring { issuers, token_pkcs8, data_key })
+        Ok(Keyring {
+            dir: dir.to_owned(),
+            passphrase: Zeroizing::new(passphrase.to_owned()),
+            signers: ArcSwap::from_pointee(signers),
+            known: ArcSwapOption::empty(),
+            anchor_spki_der: match &anchor {
+                Some(anchor) => Some(anchor.spki_der().to_vec()),
+                None => anchor_spki_der(dir)?,
+            },
+            anchor,
+            token_pkcs8,
+            data_key,
+        })
+    }
+
+    /// Takes over issuer and publisher keys that were put into the directory since. Returns whether there are any.
+    ///
+    /// Takes some 30 ms a new key. What was known stays, whatever became of its file: a directory that is away for a moment
+    /// must not stop the signing. Errors: as [`Keyring::open_or_create`].
+    pub fn reread(&self) -> Result<bool, KeyringError> {
+        let known = self.signers.load_full();
+        let read = known.and_new(&self.dir, &self.passphrase)?;
+        let has_new = (read.issuers.len(), read.publishers.len()) != (known.issuers.len(), known.publishers.len());
+        if has_new {
+            self.signers.store(Arc::new(read));
+        }
+        Ok(has_new)
     }
 
     /// Every issuer key.
-    pub fn issuers(&self) -> &[IssuerKey] {
-        &self.issuers
+    pub fn issuers(&self) -> Vec<IssuerKey> {
+        self.signers.load().issuers.iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Every publisher key.
+    pub fn publishers(&self) -> Vec<IssuerKey> {
+        self.signers.load().publishers.iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// The anchor, if its secret half is kept here.
+    pub fn anchor(&self) -> Option<&IssuerKey> {
+        self.anchor.as_ref()
+    }
+
+    /// The DER SubjectPublicKeyInfo of the anchor, wherever its secret half is; `None` if nobody said which one it is.
+    pub fn anchor_spki_der(&self) -> Option<&[u8]> {
+        self.anchor_spki_der.as_deref()
+    }
+
+    /// Says which keys verifiers know: those that the signed list names, by their kid and DER SubjectPublicKeyInfo.
+    pub fn verifiers_know(&self, keys: Vec<(Kid, Vec<u8>)>) {
+        self.known.store(Some(Arc::new(keys)));
     }
 
     /// The key that signs `profile` at `now`: of those that the trust list lets sign, the one that began last.
+    ///
+    /// One that verifiers do not know yet, because the anchor has not signed for it, signs only where no other may.
     ///
     /// Errors: [`KeyringError::NoSigningKey`].
     pub fn signing_key(
@@ -135,7 +229,7 @@ impl Keyring {
         profile: Profile,
         trust: &TrustList,
         now: UnixSeconds,
-    ) -> Result<&IssuerKey, KeyringError> {
+    ) -> Result<IssuerKey, KeyringError> {
         let algorithm = issue::algorithm(profile);
         let began = |key: &IssuerKey| {
             let listed = trust.keys(&key.kid()).iter().find(|listed| listed.key.spki_der() == key.spki_der())?;
@@ -143,9 +237,32 @@ impl Keyring {
             let until = listed.signs_until.unwrap_or(UnixSeconds(i64::MAX));
             (listed.own && listed.withdrawn_at.is_none() && from <= now && now <= until).then_some(from)
         };
-        let mine = self.issuers.iter().filter(|key| key.algorithm() == algorithm);
-        let latest = mine.filter_map(|key| Some((began(key)?, key))).max_by_key(|(from, key)| (*from, key.kid()));
-        latest.map(|(_, key)| key).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
+        let signers = self.signers.load();
+        let mine = signers.issuers.iter().map(|(_, key)| key).filter(|key| key.algorithm() == algorithm);
+        let known = self.known.load();
+        let is_known = |key: &IssuerKey| {
+            known.as_ref().is_none_or(|known| known.iter().any(|(kid, der)| *kid == key.kid() && der == key.spki_der()))
+        };
+        let latest = mine.filter_map(|key| Some((began(key)?, key)));
+        let latest = latest.max_by_key(|(from, key)| (is_known(key), *from, key.kid()));
+        latest.map(|(_, key)| key.clone()).ok_or(KeyringError::NoSigningKey(algorithm.as_str()))
+    }
+
+    /// The key that signs rules, revocations and changes at `now`: of those that are `named`, the one that began last.
+    ///
+    /// Errors: [`KeyringError::NoPublisherKey`].
+    pub fn publisher_key<'a>(
+        &self,
+        named: impl IntoIterator<Item = &'a Publisher>,
+        now: UnixSeconds,
+    ) -> Result<IssuerKey, KeyringError> {
+        let signers = self.signers.load();
+        let mine = named.into_iter().filter(|named| named.may_sign(now)).filter_map(|named| {
+            let mut keys = signers.publishers.iter().map(|(_, key)| key);
+            Some((named.from, keys.find(|key| key.spki_der() == named.key.spki_der())?))
+        });
+        let latest = mine.max_by_key(|(from, key)| (*from, key.kid()));
+        latest.map(|(_, key)| key.clone()).ok_or(KeyringError::NoPublisherKey)
     }
 
     /// The PKCS#8 of the key that signs staff tokens and nothing else.
@@ -163,9 +280,20 @@ impl Keyring {
 ///
 /// Errors: [`KeyringError`]; RSA keys are read and never made.
 pub fn add_issuer(dir: &Path, passphrase: &str, algorithm: Algorithm) -> Result<IssuerKey, KeyringError> {
+    add(dir, passphrase, ISSUER, algorithm)
+}
+
+/// Makes one more publisher key in `dir`, Ed25519, and returns it; it signs once the trust list names it.
+///
+/// Errors: [`KeyringError`].
+pub fn add_publisher(dir: &Path, passphrase: &str) -> Result<IssuerKey, KeyringError> {
+    add(dir, passphrase, PUBLISHER, Algorithm::EdDsa)
+}
+
+fn add(dir: &Path, passphrase: &str, purpose: &str, algorithm: Algorithm) -> Result<IssuerKey, KeyringError> {
     let key = IssuerKey::generate(algorithm)?;
     let hex: String = key.kid().0.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_key(&dir.join(format!("issuer-{hex}.pem")), &key.to_pkcs8()?, passphrase)?;
+    write_key(&dir.join(format!("{purpose}{hex}.pem")), &key.to_pkcs8()?, passphrase)?;
     Ok(key)
 }
 
@@ -189,12 +317,31 @@ fn make_private_dir(dir: &Path) -> Result<(), KeyringError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io(dir))
 }
 
-fn issuer_files(dir: &Path) -> Result<Vec<PathBuf>, KeyringError> {
+impl Signers {
+    /// These keys and those that are in `dir` beside them.
+    fn and_new(&self, dir: &Path, passphrase: &str) -> Result<Signers, KeyringError> {
+        let and_new = |known: &[(PathBuf, IssuerKey)], purpose| -> Result<Vec<_>, KeyringError> {
+            let mut keys = known.to_vec();
+            for path in files(dir, purpose)? {
+                if known.iter().all(|(known, _)| *known != path) {
+                    let key = IssuerKey::from_pkcs8(&read_key(&path, passphrase)?);
+                    let key = key.map_err(|_| KeyringError::Malformed { path: path.clone() })?;
+                    keys.push((path, key));
+                }
+            }
+            Ok(keys)
+        };
+        Ok(Signers { issuers: and_new(&self.issuers, ISSUER)?, publishers: and_new(&self.publishers, PUBLISHER)? })
+    }
+}
+
+/// The key files of `dir` with this purpose, ordered by name.
+fn files(dir: &Path, purpose: &str) -> Result<Vec<PathBuf>, KeyringError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(io(dir))? {
         let path = entry.map_err(io(dir))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with("issuer-") && name.ends_with(".pem") {
+        if name.starts_with(purpose) && name.ends_with(".pem") {
             files.push(path);
         }
     }
@@ -269,70 +416,4 @@ fn read_key(path: &Path, passphrase: &str) -> Result<Zeroizing<Vec<u8>>, Keyring
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A directory of this test's own, removed when dropped.
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn new(name: &str) -> Dir {
-            let unique = format!("thexanh-keyring-{name}-{}", std::process::id());
-            Dir(std::env::temp_dir().join(unique))
-        }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn keys_made_on_the_first_run_open_on_the_next() {
-        let dir = Dir::new("reopen");
-        let first = Keyring::open_or_create(&dir.0, "a passphrase").expect("makes");
-        let second = Keyring::open_or_create(&dir.0, "a passphrase").expect("opens");
-        let kids = |keyring: &Keyring| keyring.issuers().iter().map(IssuerKey::kid).collect::<Vec<_>>();
-        assert_eq!(kids(&first), kids(&second));
-        assert_eq!((first.data_key(), first.token_pkcs8()), (second.data_key(), second.token_pkcs8()));
-        assert_eq!(first.issuers().len(), 2);
-        assert_ne!(first.data_key(), &[0; DATA_KEY_LEN]);
-    }
-
-    #[test]
-    fn files_are_encrypted_and_their_owners_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let dir = Dir::new("modes");
-        Keyring::open_or_create(&dir.0, "a passphrase").expect("makes");
-        assert_eq!(fs::metadata(&dir.0).expect("exists").permissions().mode() & 0o777, 0o700);
-        let files: Vec<_> = fs::read_dir(&dir.0).expect("lists").map(|entry| entry.expect("lists").path()).collect();
-        assert_eq!(files.len(), 4);
-        for file in files {
-            assert_eq!(fs::metadata(&file).expect("exists").permissions().mode() & 0o777, 0o600);
-            assert!(fs::read_to_string(&file).expect("PEM").starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
-        }
-    }
-
-    #[test]
-    fn a_wrong_passphrase_and_a_missing_file_are_named() {
-        let dir = Dir::new("wrong");
-        Keyring::open_or_create(&dir.0, "a passphrase").expect("makes");
-        let code = |passphrase: &str| Keyring::open_or_create(&dir.0, passphrase).map_err(|error| error.code()).err();
-        assert_eq!(code("another"), Some("keys_wrong_passphrase"));
-        fs::write(dir.0.join("token.pem"), "garbage").expect("writes");
-        assert_eq!(code("a passphrase"), Some("keys_malformed"));
-        fs::remove_file(dir.0.join("data.pem")).expect("removes");
-        fs::remove_file(dir.0.join("token.pem")).expect("removes");
-        assert_eq!(code("a passphrase"), Some("keys_missing"), "never a new data key beside old issuer keys");
-    }
-
-    #[test]
-    fn never_overwrites_a_key() {
-        let dir = Dir::new("overwrite");
-        let path = dir.0.join("passphrase");
-        let first = new_passphrase_file(&path).expect("writes");
-        assert_eq!(new_passphrase_file(&path).map_err(|error| error.code()).err(), Some("keys_unreadable"));
-        assert_eq!(fs::read_to_string(&path).expect("reads"), *first);
-    }
-}
+mod tests;

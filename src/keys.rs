@@ -1,6 +1,7 @@
 //! Keys: the issuer's secret half, public halves of several algorithms, and the kid. Of ours it uses `ed25519` alone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
@@ -244,9 +245,14 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The secret half that signs certificates, Ed25519 or P-256. Never printed; its copies are zeroized.
+/// The secret half that signs certificates, Ed25519 or P-256. Never printed, and zeroized with its last clone.
+#[derive(Clone)]
 pub struct IssuerKey {
     kid: Kid,
+    secret: Arc<Secret>,
+}
+
+struct Secret {
     spki_der: Vec<u8>,
     signer: Signer,
 }
@@ -286,26 +292,31 @@ impl IssuerKey {
         }
         .map_err(|_| KeyError::Spki)?;
         let spki_der = spki.as_ref().to_vec();
-        Ok(IssuerKey { kid: Kid::of_der(&spki_der), spki_der, signer })
+        Ok(IssuerKey { kid: Kid::of_der(&spki_der), secret: Arc::new(Secret { spki_der, signer }) })
+    }
+
+    /// The same key signing under another kid: that of a certificate over it.
+    pub fn under(&self, kid: Kid) -> IssuerKey {
+        IssuerKey { kid, secret: Arc::clone(&self.secret) }
     }
 
     /// The unencrypted DER PKCS#8, zeroized when dropped. Errors: [`KeyError::Pkcs8`].
     pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let document = match &self.signer {
+        let document = match &self.secret.signer {
             Signer::EdDsa(pair) => pair.to_pkcs8v1(),
             Signer::Es256(pair) => pair.to_pkcs8v1(),
         };
         document.map(|document| Zeroizing::new(document.as_ref().to_vec())).map_err(|_| KeyError::Pkcs8)
     }
 
-    /// The kid that goes into the header.
+    /// The kid that goes into the header: the bare key's, unless it signs [`IssuerKey::under`] another.
     pub fn kid(&self) -> Kid {
         self.kid
     }
 
     /// How it signs.
     pub fn algorithm(&self) -> Algorithm {
-        match self.signer {
+        match self.secret.signer {
             Signer::EdDsa(_) => Algorithm::EdDsa,
             Signer::Es256(_) => Algorithm::Es256,
         }
@@ -313,12 +324,12 @@ impl IssuerKey {
 
     /// The public half's DER SubjectPublicKeyInfo.
     pub fn spki_der(&self) -> &[u8] {
-        &self.spki_der
+        &self.secret.spki_der
     }
 
     /// The signature over `tbs`, 64 bytes.
     pub fn sign(&self, tbs: &[u8]) -> Vec<u8> {
-        match &self.signer {
+        match &self.secret.signer {
             Signer::EdDsa(pair) => pair.sign(tbs).as_ref().to_vec(),
             Signer::Es256(pair) => {
                 let random = aws_lc_rs::rand::SystemRandom::new();

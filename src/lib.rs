@@ -15,6 +15,7 @@ pub mod name;
 pub mod policy;
 pub mod render;
 pub mod revocation;
+pub mod signed;
 pub mod trust;
 pub mod verify;
 
@@ -30,3 +31,4 @@ pub mod sealing;
 pub mod store;
 pub mod synth;
 pub mod telemetry;
+pub mod tls;

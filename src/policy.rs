@@ -1,8 +1,24 @@
-//! The rules as data: which products there are, which dose may be certified, which card that makes, what is acceptable.
+//! The rules: which dose may be certified and what course the doses make (here), which products there are, and, as data with
+//! versions, which card a statement has and whether it is accepted.
 
-use jiff::civil::{Date, date};
+mod country;
+mod difference;
+mod document;
+mod products;
+mod rules;
+
+use jiff::civil::Date;
 
 use crate::certificate::{CardColour, Dose, Product, Statement, UnixSeconds};
+
+pub use country::{Asked, CountryRule, CountryRules, RuleDescription, RuleFault, RuleId};
+pub use difference::{Difference, differences};
+pub use document::{
+    AcceptanceRules, CardRules, CompleteBy, ListedProduct, MAX_DOCUMENT_BYTES, RecoveryRules, RulesDocument,
+    RulesError, TestRules, VaccinationRules,
+};
+pub use products::{ProductRow, product_by_code, product_by_number, products};
+pub use rules::{RuleName, Rules, Unmet};
 
 /// Whose certificates we sign. Source: ISO 3166-1 alpha-2.
 pub const COUNTRY: &str = "VN";
@@ -12,75 +28,6 @@ pub const ISSUER_NAME: &str = "Ministry of Health";
 pub const CLOCK_SKEW_S: i64 = 60;
 /// For how many months a certificate is valid. Source: Decision 5772/QĐ-BYT.
 pub const VALID_MONTHS: i64 = 12;
-
-/// A product that we certify, in one row, so that holder and prophylaxis cannot be paired wrongly.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ProductRow {
-    /// Its number in the compact profile. Append-only: a number is never given again.
-    pub number: u64,
-    /// `mp`: EU value set `vaccines-covid-19-names`.
-    pub code: &'static str,
-    /// What people call it.
-    pub name: &'static str,
-    /// `ma`: EU value set `vaccines-covid-19-auth-holders`.
-    pub holder: &'static str,
-    /// `vp`: EU value set `sct-vaccines-covid-19`.
-    pub prophylaxis: &'static str,
-    /// How many doses its course has.
-    pub course: u8,
-    /// Days between two doses under which the interval is flagged as too short.
-    pub min_interval_days: u16,
-    /// The day of its first authorisation anywhere: nobody was given it earlier, trials apart.
-    pub exists_since: Date,
-}
-
-/// The products licensed in Viet Nam. Source: FACTS §1; EU value set `vaccines-covid-19-encoding-instructions` of 2023-05-05
-/// for code, holder and prophylaxis; first authorisations: MHRA 2020-12-02 and 2020-12-30, FDA 2020-12-18 and 2021-02-27,
-/// Minzdrav 2020-08-11, MOHAP 2020-12-09 and 2021-03-28, CECMED 2021-07-09.
-static PRODUCTS: [ProductRow; 8] = [
-    row(1, "EU/1/21/1529", "AstraZeneca (Vaxzevria)", "ORG-100001699", VIRAL_VECTOR, 2, 28, date(2020, 12, 30)),
-    row(2, "Sputnik-V", "Sputnik V", "Gamaleya-Research-Institute", VIRAL_VECTOR, 2, 21, date(2020, 8, 11)),
-    row(3, "BBIBP-CorV", "Vero Cell (Sinopharm)", "ORG-100020693", INACTIVATED, 2, 21, date(2020, 12, 9)),
-    row(4, "EU/1/20/1528", "Pfizer-BioNTech (Comirnaty)", "ORG-100030215", MRNA, 2, 21, date(2020, 12, 2)),
-    row(5, "EU/1/20/1507", "Moderna (Spikevax)", "ORG-100031184", MRNA, 2, 28, date(2020, 12, 18)),
-    row(6, "EU/1/20/1525", "Janssen (Jcovden)", "ORG-100001417", VIRAL_VECTOR, 1, 28, date(2021, 2, 27)),
-    row(7, "Hayat-Vax", "Hayat-Vax", "ORG-100023050", INACTIVATED, 2, 21, date(2021, 3, 28)),
-    row(8, "Abdala", "Abdala", "CIGB", COVID_19_VACCINE, 3, 14, date(2021, 7, 9)),
-];
-
-const MRNA: &str = "1119349007";
-const VIRAL_VECTOR: &str = "29061000087103";
-const INACTIVATED: &str = "1157024006";
-const COVID_19_VACCINE: &str = "28531000087107";
-
-#[expect(clippy::too_many_arguments, reason = "a table row, read column by column above")]
-const fn row(
-    number: u64,
-    code: &'static str,
-    name: &'static str,
-    holder: &'static str,
-    prophylaxis: &'static str,
-    course: u8,
-    min_interval_days: u16,
-    exists_since: Date,
-) -> ProductRow {
-    ProductRow { number, code, name, holder, prophylaxis, course, min_interval_days, exists_since }
-}
-
-/// Every product that we certify, by number.
-pub fn products() -> &'static [ProductRow] {
-    &PRODUCTS
-}
-
-/// The product with this number in the compact profile.
-pub fn product_by_number(number: u64) -> Option<&'static ProductRow> {
-    PRODUCTS.iter().find(|product| product.number == number)
-}
-
-/// The product with this code.
-pub fn product_by_code(code: &str) -> Option<&'static ProductRow> {
-    PRODUCTS.iter().find(|product| product.code == code)
-}
 
 /// A dose as it was given and recorded: what the rules judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +111,8 @@ pub fn flags(dose: &GivenDose, others: &[GivenDose]) -> Vec<Flag> {
     flags
 }
 
-/// The colour of a statement that is accepted: green for a complete course, a test or a recovery, else yellow.
+/// The colour of a statement by its facts alone, as it is printed and listed: green for a complete course, a test or a recovery,
+/// else yellow. What a verifier shows may be otherwise by the rules of the day: [`Rules::card`].
 pub fn card(statement: &Statement) -> CardColour {
     match statement {
         Statement::Vaccination(dose) if dose.number < dose.series => CardColour::Yellow,
@@ -183,57 +131,14 @@ pub fn expires_at(issued_at: UnixSeconds) -> UnixSeconds {
     later.map_or(issued_at, |later| UnixSeconds(later.as_second()))
 }
 
-/// Which certificates are accepted, as data with a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// Goes up with every change.
-    pub version: u64,
-    /// For how long after its sample a negative test is accepted, in hours.
-    pub test_max_age_hours: i64,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Rules { version: 1, test_max_age_hours: 72 }
-    }
-}
-
-impl Rules {
-    /// Fails with the rule that `statement` does not meet at `now`.
-    pub fn check(&self, statement: &Statement, now: UnixSeconds) -> Result<(), &'static str> {
-        let today = now.vietnamese_date();
-        match statement {
-            Statement::Vaccination(Dose { product: Product::UnknownNumber(_), .. }) => Err("product_known"),
-            Statement::Vaccination(dose) if dose.given_on > today => Err("dose_given"),
-            Statement::Vaccination(_) => Ok(()),
-            Statement::Test(test) if !test.negative => Err("test_negative"),
-            Statement::Test(test) if now.0 > test.sampled_at.0.saturating_add(self.test_max_age_hours * 3600) => {
-                Err("test_recent")
-            }
-            Statement::Test(_) => Ok(()),
-            Statement::Recovery(recovery) if today < recovery.valid_from => Err("recovery_begun"),
-            Statement::Recovery(recovery) if today > recovery.valid_until => Err("recovery_recent"),
-            Statement::Recovery(_) => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     fn given(code: &str, given_on: Date, number: u8) -> GivenDose {
         GivenDose { product: product_by_code(code).expect(code), given_on, number }
-    }
-
-    #[test]
-    fn product_numbers_and_codes_are_unique_and_numbered_from_one() {
-        for (i, product) in products().iter().enumerate() {
-            assert_eq!(product.number, i as u64 + 1, "append only");
-            assert_eq!(product_by_code(product.code), Some(product));
-            assert_eq!(product_by_number(product.number), Some(product));
-        }
-        assert_eq!(product_by_number(0), None);
     }
 
     #[test]

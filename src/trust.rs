@@ -1,11 +1,15 @@
 //! The trust list: for each kid every key with that kid, each with its country, its usages and its periods.
 
+mod document;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::certificate::{Statement, UnixSeconds};
 use crate::ed25519;
 use crate::keys::{KeyError, Kid, PublicKey};
+
+pub use document::{DocumentError, TrustListDocument, TrustedKeyDocument};
 
 /// What a key may sign. A key that names none may sign all. Source: HCERT §5 (extended key usage OIDs of signing certificates).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,11 +98,31 @@ pub struct TrustedKey {
     pub withdrawn_at: Option<UnixSeconds>,
 }
 
+/// A key that signs what verifiers follow, but no certificate and no trust list.
+#[derive(Debug)]
+pub struct Publisher {
+    /// The key, Ed25519.
+    pub key: PublicKey,
+    /// What it signs is taken from this instant on.
+    pub from: Option<UnixSeconds>,
+    /// What it signs is taken up to and including this instant.
+    pub until: Option<UnixSeconds>,
+}
+
+impl Publisher {
+    /// True if what it signs is taken at `now`.
+    pub fn may_sign(&self, now: UnixSeconds) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now <= until)
+    }
+}
+
 /// An immutable snapshot of the keys we accept.
 #[derive(Debug)]
 pub struct TrustList {
     version: u64,
     keys: HashMap<Kid, Vec<Arc<TrustedKey>>>,
+    anchor: Option<PublicKey>,
+    publishers: Vec<Publisher>,
     ed25519: Arc<ed25519::Engine>,
 }
 
@@ -112,13 +136,45 @@ impl TrustList {
         keys: impl IntoIterator<Item = TrustedKey>,
         ed25519: &Arc<ed25519::Engine>,
     ) -> Result<TrustList, KeyError> {
-        let mut list = TrustList { version, keys: HashMap::new(), ed25519: Arc::clone(ed25519) };
+        let mut list = TrustList {
+            version,
+            keys: HashMap::new(),
+            anchor: None,
+            publishers: Vec::new(),
+            ed25519: Arc::clone(ed25519),
+        };
         for mut key in keys {
             key.key.check_prime_order()?;
             key.key.prepare(ed25519);
             list.keys.entry(key.kid).or_default().push(Arc::new(key));
         }
         Ok(list)
+    }
+
+    /// The same list with the keys that sign what verifiers follow.
+    ///
+    /// Errors: [`KeyError::Algorithm`] for one that is not Ed25519, [`KeyError::WeakPoint`] as in [`TrustList::new`].
+    pub fn with_signers(self, anchor: Option<PublicKey>, publishers: Vec<Publisher>) -> Result<TrustList, KeyError> {
+        for key in anchor.iter().chain(publishers.iter().map(|publisher| &publisher.key)) {
+            key.ed25519().ok_or(KeyError::Algorithm)?;
+            key.check_prime_order()?;
+        }
+        Ok(TrustList { anchor, publishers, ..self })
+    }
+
+    /// The key that signs the list itself, if it is known. A verifier holds lists to the anchor that it began with.
+    pub fn anchor(&self) -> Option<&PublicKey> {
+        self.anchor.as_ref()
+    }
+
+    /// The keys that sign rules, revocations and changes.
+    pub fn publishers(&self) -> &[Publisher] {
+        &self.publishers
+    }
+
+    /// Of those, the keys whose signatures are taken at `now`.
+    pub fn publisher_keys(&self, now: UnixSeconds) -> impl Iterator<Item = &PublicKey> {
+        self.publishers.iter().filter(move |publisher| publisher.may_sign(now)).map(|publisher| &publisher.key)
     }
 
     /// The version of the registry's list that this is.

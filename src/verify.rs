@@ -11,6 +11,8 @@
 //! - a national form is accepted under a foreign key: `compact_certificates_need_a_national_key`
 //! - a small text inflates to a large one: `zlib::tests::inflates_to_the_limit_and_not_one_byte_over`
 //! - a cached yes outlives expiry or revocation: `a_proof_does_not_outlive_its_certificate`
+//! - a revoked ECDSA signature is made into another good one: `a_signature_made_anew_from_a_revoked_one_is_revoked`
+//! - a cached yes, or its colour, outlives a change of the rules: `tests/it/rules.rs`
 //! - a rejected certificate's facts are shown: a [`Rejection`] holds none
 
 use std::borrow::Cow;
@@ -20,7 +22,7 @@ use crate::certificate::{CardColour, Certificate, Profile, Statement, UnixSecond
 use crate::codec::{self, CodecError, cose};
 use crate::ed25519::Batch;
 use crate::keys::Kid;
-use crate::policy::{self, CLOCK_SKEW_S, Rules};
+use crate::policy::{Asked, CLOCK_SKEW_S, CountryRules, RuleName, Rules, Unmet};
 use crate::revocation::{self, RevocationSet};
 use crate::trust::{TrustList, TrustedKey};
 
@@ -66,7 +68,9 @@ pub enum Rejection {
     /// Signed and in force, but not accepted by this rule.
     NotAcceptable {
         /// The rule's name.
-        rule: &'static str,
+        rule: RuleName,
+        /// True if the rule could not be asked of it.
+        open: bool,
     },
 }
 
@@ -111,10 +115,18 @@ impl From<CodecError> for Rejection {
     }
 }
 
+impl From<Unmet> for Rejection {
+    fn from(unmet: Unmet) -> Self {
+        Rejection::NotAcceptable { rule: unmet.rule, open: unmet.open }
+    }
+}
+
 /// Proof that a trusted key signed a certificate. Says nothing of now: ask [`Signed::accept`] each time.
 #[derive(Clone, Debug)]
 pub struct Signed<'a> {
     certificate: Certificate<'a>,
+    /// The claims as they were signed, for rules that look at all of them.
+    payload: Cow<'a, [u8]>,
     standing: Standing,
 }
 
@@ -129,12 +141,16 @@ pub struct Standing {
     expires_at: Option<UnixSeconds>,
     statement: Statement,
     revocation_entry: revocation::Entry,
+    /// By what else other countries name it; `None` for what an own key signed, which is asked for by one entry alone.
+    foreign_entries: Option<Box<[revocation::Entry; 3]>>,
 }
 
 /// Proof that a certificate is accepted at the instant that was asked for. Made by [`Signed::accept`] alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified<'a> {
     signed: &'a Signed<'a>,
+    card: CardColour,
+    product: Option<&'a str>,
 }
 
 /// Proves the signature of a QR text, free of any clock.
@@ -151,7 +167,7 @@ pub fn with_signature<T>(text: &str, trust: &TrustList, then: impl FnOnce(Result
     let given = codec::with_cose(text, |profile, bytes| {
         let signed = read(profile, bytes, trust).and_then(|(sign1, certificate, candidates)| {
             let key = signing_key(&sign1, candidates, trust).ok_or(Rejection::BadSignature)?;
-            Ok(Signed::new(certificate, key))
+            Ok(Signed::new(certificate, &sign1, key))
         });
         Ok::<_, Rejection>(give(signed))
     });
@@ -174,17 +190,18 @@ pub fn check_signatures(texts: &[&str], trust: &TrustList, mut each: impl FnMut(
                 let first = candidates.next().ok_or(Rejection::UnknownKey)?;
                 if let (Some(ed25519), None) = (first.key.ed25519(), candidates.clone().next()) {
                     batch.push(ed25519, sign1.signature, |tbs| sign1.write_tbs(tbs));
-                    return Ok(Claimed { certificate, key: first, place: Some(batch.len() - 1) });
+                    let place = Some(batch.len() - 1);
+                    return Ok(Claimed { certificate, sign1, key: first, place });
                 }
                 let key = signing_key(&sign1, std::iter::once(first).chain(candidates), trust);
-                Ok(Claimed { certificate, key: key.ok_or(Rejection::BadSignature)?, place: None })
+                Ok(Claimed { certificate, sign1, key: key.ok_or(Rejection::BadSignature)?, place: None })
             })
             .collect();
         let good = batch.verify();
         for claimed in claims {
             each(claimed.and_then(|claimed| match claimed.place {
                 Some(place) if good >> place & 1 == 0 => Err(Rejection::BadSignature),
-                _ => Ok(Signed::new(claimed.certificate, claimed.key)),
+                _ => Ok(Signed::new(claimed.certificate, &claimed.sign1, claimed.key)),
             }));
         }
     }
@@ -193,6 +210,7 @@ pub fn check_signatures(texts: &[&str], trust: &TrustList, mut each: impl FnMut(
 /// A certificate and the key that it is said to be signed with.
 struct Claimed<'a> {
     certificate: Certificate<'a>,
+    sign1: cose::CoseSign1<'a>,
     key: &'a Arc<TrustedKey>,
     /// Where in the batch its signature is; `None` if it was checked already.
     place: Option<usize>,
@@ -236,7 +254,7 @@ fn signing_key<'k>(
 }
 
 impl<'a> Signed<'a> {
-    fn new(certificate: Certificate<'a>, key: &Arc<TrustedKey>) -> Signed<'a> {
+    fn new(certificate: Certificate<'a>, sign1: &cose::CoseSign1<'a>, key: &Arc<TrustedKey>) -> Signed<'a> {
         // Only a country can contradict a country: some issuers sign with their ministry's name.
         let is_country = |iss: &&Cow<'_, str>| iss.len() == 2 && iss.bytes().all(|byte| byte.is_ascii_alphabetic());
         let country = certificate.issuer.as_ref().filter(is_country);
@@ -248,21 +266,31 @@ impl<'a> Signed<'a> {
             expires_at: certificate.expires_at,
             statement: certificate.statement.clone(),
             revocation_entry: revocation::entry(&certificate.uvci),
+            foreign_entries: (!key.own).then(|| Box::new(foreign_entries(&certificate, key, sign1.signature))),
         };
-        Signed { certificate, standing }
+        Signed { certificate, payload: Cow::Borrowed(sign1.payload), standing }
     }
 
     /// The same, borrowing nothing.
     pub fn into_owned(self) -> Signed<'static> {
-        Signed { certificate: self.certificate.into_owned(), standing: self.standing }
+        let payload = Cow::Owned(self.payload.into_owned());
+        Signed { certificate: self.certificate.into_owned(), payload, standing: self.standing }
     }
 
     /// Proves that the certificate is accepted at `now`.
     ///
     /// Errors: [`Rejection`]s from [`Rejection::KeyWithdrawn`] on.
     pub fn accept(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<Verified<'_>, Rejection> {
-        self.standing.check(revoked, rules, now)?;
-        Ok(Verified { signed: self })
+        self.standing.check_itself(revoked, rules, now)?;
+        if let Some(country) = rules.country() {
+            self.standing.ask(country, &self.payload, rules, now)?;
+        }
+        let statement = &self.certificate.statement;
+        let product = match statement {
+            Statement::Vaccination(dose) => rules.code(dose),
+            Statement::Test(_) | Statement::Recovery(_) => None,
+        };
+        Ok(Verified { signed: self, card: rules.card(statement, now), product })
     }
 
     /// What its acceptance depends on, to be asked again later by who keeps it with the rest.
@@ -271,11 +299,49 @@ impl<'a> Signed<'a> {
     }
 }
 
+/// The entries by which other countries' batches name a certificate that `key` signed.
+fn foreign_entries(certificate: &Certificate<'_>, key: &TrustedKey, signature: &[u8]) -> [revocation::Entry; 3] {
+    let country = certificate.issuer.as_deref().unwrap_or(&key.country);
+    revocation::foreign::entries(certificate.uvci.as_written(), country, key.key.algorithm(), signature)
+}
+
 impl Standing {
-    /// Fails unless the certificate is accepted at `now`.
+    /// The colour to show, if the certificate is accepted at `now`.
     ///
-    /// Errors: [`Rejection`]s from [`Rejection::KeyWithdrawn`] on.
-    pub fn check(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<(), Rejection> {
+    /// `text`: the one that this was proved of; read again if there are rules that look at all that it says, so that nobody
+    /// keeps that. Errors: [`Rejection`]s from [`Rejection::KeyWithdrawn`] on.
+    pub fn check(
+        &self,
+        text: &str,
+        revoked: &RevocationSet,
+        rules: &Rules,
+        now: UnixSeconds,
+    ) -> Result<CardColour, Rejection> {
+        self.check_itself(revoked, rules, now)?;
+        if let Some(country) = rules.country() {
+            codec::with_cose(text, |_, bytes| self.ask(country, cose::parse(bytes)?.payload, rules, now))?;
+        }
+        Ok(rules.card(&self.statement, now))
+    }
+
+    /// Asks a country's rules. Out of line: hardly anybody has any.
+    #[cold]
+    #[inline(never)]
+    fn ask(&self, country: &CountryRules, payload: &[u8], rules: &Rules, now: UnixSeconds) -> Result<(), Rejection> {
+        let dcc = codec::dcc_json(self.profile, payload, |product| rules.product(product))?;
+        let asked = Asked {
+            dcc: &dcc,
+            statement: &self.statement,
+            issuer: &self.key.country,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            kid: self.key.kid,
+        };
+        Ok(country.check(&asked, now)?)
+    }
+
+    /// All that is asked of the facts kept here.
+    fn check_itself(&self, revoked: &RevocationSet, rules: &Rules, now: UnixSeconds) -> Result<(), Rejection> {
         self.check_key(now)?;
         if self.contradicts_key {
             return Err(Rejection::IssuerMismatch);
@@ -287,10 +353,11 @@ impl Standing {
         if self.expires_at.is_some_and(|exp| now > exp) {
             return Err(Rejection::Expired);
         }
-        if revoked.contains(&self.revocation_entry) {
+        let named = |entries: &[revocation::Entry; 3]| entries.iter().any(|entry| revoked.contains(entry));
+        if revoked.contains(&self.revocation_entry) || self.foreign_entries.as_deref().is_some_and(named) {
             return Err(Rejection::Revoked);
         }
-        rules.check(&self.statement, now).map_err(|rule| Rejection::NotAcceptable { rule })
+        Ok(rules.check(&self.statement, now)?)
     }
 
     fn check_key(&self, now: UnixSeconds) -> Result<(), Rejection> {
@@ -325,7 +392,12 @@ impl<'a> Verified<'a> {
 
     /// The colour to show.
     pub fn card(&self) -> CardColour {
-        policy::card(&self.signed.certificate.statement)
+        self.card
+    }
+
+    /// The code of the product of a vaccination.
+    pub fn product(&self) -> Option<&'a str> {
+        self.product
     }
 
     /// The key that signed it.

@@ -66,7 +66,7 @@ async fn serve(spki_der: &[u8], ed25519: Ed25519, dir: &Path) -> Result<()> {
         Routes::new().configure(|cfg| {
             routes(&shared, cfg);
             let constant = web::resource(client::CONSTANT).route(web::post().to(constant));
-            mount(&shared, cfg, client::CONSTANT, constant, ["POST"].into_iter(), true);
+            mount(&shared, cfg, client::CONSTANT, constant, [("POST", true)].into_iter());
         })
     });
     let server = server.workers(1).worker_max_blocking_threads(1).disable_signals().listen(listener)?.run();

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519;
 use crate::policy::Rules;
-use crate::revocation::{Entry, RevocationSet};
+use crate::revocation::{Change, RevocationSet};
 use crate::trust::TrustList;
 use crate::verify::{self, Rejection, Signed};
 
@@ -59,7 +59,7 @@ impl Engine {
     pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
         let instant = self.instant();
         let key = key_of(text, &instant.trust);
-        if key.is_some_and(|key| self.answer_kept(&key, &instant, out)) {
+        if key.is_some_and(|key| self.answer_kept(text, &key, &instant, out)) {
             return;
         }
         verify::with_signature(text, &instant.trust, |signed| {
@@ -77,10 +77,10 @@ impl Engine {
     }
 
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
-    /// work.
+    /// work, and a country's rules where there are any.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let instant = self.instant();
-        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(&key, &instant, out))
+        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out))
     }
 
     /// Calls `each` with the verdict on each text, in their order, all as of one instant, their signatures proved together.
@@ -98,7 +98,7 @@ impl Engine {
         for text in texts {
             let begin = answers.lines.len();
             let key = key_of(text, &instant.trust);
-            let known = key.is_some_and(|key| self.answer_kept(&key, &instant, &mut answers.lines));
+            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
             if known {
                 answers.lines.push(b'\n');
             }
@@ -133,20 +133,20 @@ impl Engine {
     /// What is so now, for one text or for a batch.
     fn instant(&self) -> Instant {
         let (trust, revoked, rules) = (self.trust.load(), self.revoked.load(), self.rules.load());
-        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version };
+        let as_of = AsOf { trust: trust.version(), revocations: revoked.version(), rules: rules.version() };
         Instant { now: self.clock.now(), trust, revoked, rules, as_of }
     }
 
-    fn answer_kept(&self, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
+    fn answer_kept(&self, text: &str, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
         let Some(proof) = self.proofs.recall(key) else { return false };
         self.tallies.hit();
         let Instant { now, revoked, rules, as_of, .. } = instant;
-        let rejection = proof.standing.check(revoked, rules, *now).err();
-        match rejection {
-            None => proof.told.write_json(*now, *as_of, out),
-            Some(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
+        let verdict = proof.standing.check(text, revoked, rules, *now);
+        match verdict {
+            Ok(card) => proof.told.write_json(card, *now, *as_of, out),
+            Err(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
         }
-        self.tallies.judged(rejection.map(Rejection::code));
+        self.tallies.judged(verdict.err().map(Rejection::code));
         true
     }
 
@@ -196,17 +196,32 @@ impl Engine {
         self.trust.store(Arc::new(list));
     }
 
-    /// Adds revocations at once. `version`: the list's, if it is known; what is in force is never taken back.
-    pub fn add_revocations(&self, version: Option<u64>, entries: &[Entry]) {
-        self.revoked.rcu(|set| {
-            let known = entries.iter().all(|entry| set.contains(entry));
-            let version = version.unwrap_or(set.version()).max(set.version());
-            if known && version == set.version() {
-                Arc::clone(set)
-            } else {
-                Arc::new(set.extended(version, entries.iter().copied()))
-            }
-        });
+    /// Judges by `rules` from now on, unless newer ones are in force. Proofs stay: acceptance is asked at every request.
+    pub fn set_rules(&self, rules: Rules) {
+        let rules = Arc::new(rules);
+        self.rules.rcu(|in_force| Arc::clone(if rules.version() > in_force.version() { &rules } else { in_force }));
+    }
+
+    /// Puts changes in force at once, ahead of the list's version.
+    pub fn put_ahead(&self, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.revoked.rcu(|set| set.with_ahead(changes));
+        }
+    }
+
+    /// Takes over events with their versions, in their order; those that are known are passed over.
+    pub fn take_events(&self, events: &[(u64, Change)]) {
+        if !events.is_empty() {
+            self.revoked.rcu(|set| set.after(events));
+        }
+    }
+
+    /// Drops what is ahead of the list by mistake, after a whole look at it that began with `before`: see
+    /// [`RevocationSet::settled`].
+    pub fn settle(&self, before: &RevocationSet, unnumbered: &[Change]) {
+        if before.is_ahead() {
+            self.revoked.rcu(|set| set.settled(before, unnumbered));
+        }
     }
 
     /// How many proofs are kept, for the metrics.
@@ -330,13 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn revocations_are_added_and_never_taken_back() {
+    fn what_is_ahead_is_in_force_and_the_version_never_goes_back() {
         let engine = Engine::new(Clock::fixed(NOW), 1, ed25519::Engine::new(Path::Portable));
-        engine.add_revocations(None, &[[1; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (0, 1));
-        engine.add_revocations(Some(3), &[[1; 16], [2; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 2));
-        engine.add_revocations(Some(2), &[[3; 16]]);
-        assert_eq!((engine.revoked().version(), engine.revoked().len()), (3, 3), "a version never goes back");
+        let state = || (engine.revoked().version(), engine.revoked().len());
+        engine.put_ahead(&[Change::Add([1; 16])]);
+        assert_eq!(state(), (0, 1));
+        engine.take_events(&[(1, Change::Add([1; 16])), (3, Change::Add([2; 16]))]);
+        assert_eq!(state(), (3, 2));
+        engine.take_events(&[(2, Change::Add([3; 16]))]);
+        assert_eq!(state(), (3, 2), "an event of a version that is passed is known");
+        engine.put_ahead(&[Change::Remove([2; 16])]);
+        assert_eq!(state(), (3, 1));
+        engine.settle(&engine.revoked(), &[]);
+        assert_eq!(state(), (3, 2), "the list says otherwise");
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::App;
-use super::spool::{Spool, SpoolReader, SpoolWriter};
+use super::spool::{Spool, SpoolFile, SpoolReader, SpoolWriter};
 use crate::registration::backlog::{BacklogReader, Media};
 use crate::registration::imports::{self, Checking, Ended, ImportError, Places};
 use crate::store::{ImportRow, ImportStatus, Store};
@@ -61,8 +61,8 @@ impl Imports {
         self.spool.open(id)
     }
 
-    /// Forgets what was received of import `id`.
-    pub fn forget(&self, id: Uuid) {
+    /// Forgets the file of import `id`.
+    fn forget(&self, id: Uuid) {
         if let Err(error) = self.spool.remove(id) {
             tracing::error!(cause = %error, "a file that was imported cannot be removed");
         }
@@ -74,13 +74,13 @@ impl Imports {
         Ok(())
     }
 
-    /// Begins the import `new`, whose file was received, or gives the unfinished one of the same file.
+    /// Begins the import `new` of `file`, or gives the unfinished one of the same file.
     ///
     /// Errors: [`ImportError::Store`]; [`ImportError::Read`] if the disk does not do it.
-    pub async fn begin(&self, store: &Store, new: &ImportRow) -> Result<ImportRow, ImportError> {
+    pub async fn begin(&self, store: &Store, new: &ImportRow, file: SpoolFile) -> Result<ImportRow, ImportError> {
         let begun = store.begin_import(new).await?;
         // One that was begun before may have been sent to another node, or on the command line: it goes on with this file.
-        self.spool.give(new.id, begun.id).map_err(ImportError::Read)?;
+        self.spool.give(file, begun.id).map_err(ImportError::Read)?;
         self.sent.notify_one();
         Ok(begun)
     }

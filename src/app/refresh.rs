@@ -1,4 +1,4 @@
-//! Keeping the engine's snapshots fresh: the trust list by its version row, revocations by polling the outbox.
+//! Keeping the engine's snapshots fresh: the trust list and the rules by their version rows, revocations by polling the outbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,54 +8,66 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
-use crate::certificate::Uvci;
-use crate::revocation;
+use crate::ed25519;
+use crate::policy::{Rules, RulesDocument};
 use crate::store::{IssuerKeyRow, Store, StoreError};
 use crate::trust::TrustList;
 
 /// Revocations read at a time: a node that starts reads all of them.
 const PAGE: i64 = 10_000;
-/// Corrections past their deadline are looked for once in so many refreshes, so many at a time.
+/// What falls due with time is looked for once in so many refreshes; corrections past their deadline so many at a time.
 const DEADLINES_EVERY: u32 = 25;
 const DEADLINES_PAGE: i64 = 500;
 /// How often histograms are folded, so that they stay small.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations and keys.
+    /// Reads what is new in `store`: gives versions to revocations that have none, then takes over revocations, keys and rules.
     ///
-    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation is in
-    /// force here whether or not it has one yet: the version says what a poller has seen, not what is true.
+    /// `node`: this process. Another may hold the lease: then it gives the versions, and we read them. A revocation, and its
+    /// undoing, is in force here whether or not it has one yet: the version says what a poller has seen, not what is true.
     pub async fn refresh(&self, store: &Store, node: Uuid) -> Result<(), StartError> {
         store.sequence_revocations(node).await?;
         self.take_revocations(store).await?;
         if store.trust_version().await? != self.trust().version() || self.trust().all().is_empty() {
             self.take_keys(store).await?;
         }
+        if store.rules_version().await? != self.rules().version() {
+            self.take_rules(store).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the rules over as they are in `store`. Those in force stay if it has some that cannot be read.
+    async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
+        if let Some(json) = store.rules().await? {
+            self.set_rules(Rules::new(RulesDocument::read(json.as_bytes())?)?);
+        }
         Ok(())
     }
 
     async fn take_revocations(&self, store: &Store) -> Result<(), StartError> {
-        let entry = |uvci: &Uvci| revocation::entry(&uvci.to_string());
-        // Those without a version first: one that gets its version in between is met again among the others.
-        let unnumbered: Vec<_> = store.unnumbered_revocations(PAGE).await?.iter().map(entry).collect();
-        self.add_revocations(None, &unnumbered);
+        let before = self.revoked();
+        // Those without a version first: one that gets its version in between is met again among the others. Read last, it
+        // would be missed by both, and taken off by `settle`.
+        let unnumbered = store.unnumbered_revocations(PAGE).await?;
+        self.put_ahead(&unnumbered);
         loop {
-            let page = store.revocations_after(self.revoked().version(), PAGE).await?;
-            let Some((version, _)) = page.last() else { return Ok(()) };
-            let entries: Vec<_> = page.iter().map(|(_, uvci)| entry(uvci)).collect();
-            self.add_revocations(Some(*version), &entries);
-            if page.len() < PAGE as usize {
-                return Ok(());
+            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
+            self.take_events(&events);
+            if events.len() < PAGE as usize {
+                break;
             }
         }
+        if unnumbered.len() < PAGE as usize {
+            self.settle(&before, &unnumbered);
+        }
+        Ok(())
     }
 
     /// Takes the trust list over as it is in `store`.
     pub(super) async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
-        let (version, rows) = store.issuer_keys().await?;
-        let keys = rows.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
-        let list = TrustList::new(version, keys, self.ed25519())?;
+        let list = trust_list(store, self.ed25519()).await?;
         // Off the runtime's threads, and before it is in force: the first to verify need not wait.
         let list = tokio::task::spawn_blocking(move || {
             list.warm();
@@ -66,12 +78,44 @@ impl Engine {
     }
 }
 
+/// The trust list as it is in `store`. `ed25519`: through which its Ed25519 keys verify.
+pub async fn trust_list(store: &Store, ed25519: &Arc<ed25519::Engine>) -> Result<TrustList, StartError> {
+    let rows = store.trust_rows().await?;
+    let (anchor, publishers) = (rows.anchor()?, rows.publishers()?);
+    let keys = rows.keys.into_iter().map(IssuerKeyRow::trusted).collect::<Result<Vec<_>, _>>()?;
+    Ok(TrustList::new(rows.version, keys, ed25519)?.with_signers(anchor, publishers)?)
+}
+
 impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
+        let known = self.trust().version();
         self.engine.refresh(&self.store, self.node).await?;
+        self.tell_editions();
+        self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));
-        Ok(())
+        if self.trust().version() != known {
+            // A key that was just listed may have been put beside ours.
+            self.reread_keys().await;
+        }
+        self.refresh_signed_list().await
+    }
+
+    /// Takes over secret keys that were put into the directory since the start, such as those of a rotation.
+    pub async fn reread_keys(&self) {
+        let keyring = Arc::clone(&self.desk.keyring);
+        match tokio::task::spawn_blocking(move || keyring.reread()).await {
+            Ok(Ok(true)) => tracing::info!("secret keys were added; they are in use from now on"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(code = error.code(), cause = %error, "cannot read the secret keys again; those that are known stay in use")
+            }
+        }
+    }
+
+    /// Takes other countries' revocations back whose batches expired. Returns how many batches.
+    pub async fn expire_revocations(&self) -> Result<usize, StoreError> {
+        self.store.expire_foreign_revocations(self.clock.now()).await
     }
 
     /// Makes tickets of the response centre out of corrections that nobody answered in time. Returns how many.
@@ -92,28 +136,32 @@ impl App {
             match self.refresh().await {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!("keys and revocations are fresh again");
+                    tracing::info!("keys, revocations and rules are fresh again");
                 }
                 Ok(()) => {}
                 Err(error) if failing => tracing::debug!(code = error.code(), "still cannot refresh"),
                 Err(error) => {
                     failing = true;
-                    tracing::error!(code = error.code(), cause = %error, "cannot refresh keys and revocations; what is known stays in force");
+                    tracing::error!(code = error.code(), cause = %error, "cannot refresh keys, revocations and rules; what is known stays in force");
                 }
             }
             round = round.wrapping_add(1);
-            if round.is_multiple_of(DEADLINES_EVERY)
-                && let Err(error) = self.escalate().await
-            {
-                tracing::warn!(
-                    code = error.code(),
-                    "cannot look for corrections past their deadline; tried again soon"
-                );
+            if round.is_multiple_of(DEADLINES_EVERY) {
+                self.meet_deadlines().await;
             }
             if upkept.elapsed() >= UPKEEP {
                 upkept = Instant::now();
                 crate::telemetry::metrics().run_upkeep();
             }
+        }
+    }
+    /// Does what falls due with time. What cannot be done is tried again at the next round.
+    async fn meet_deadlines(&self) {
+        if let Err(error) = self.escalate().await {
+            tracing::warn!(code = error.code(), "cannot look for corrections past their deadline; tried again soon");
+        }
+        if let Err(error) = self.expire_revocations().await {
+            tracing::warn!(code = error.code(), "cannot look for expired revocation batches; tried again soon");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Text messages on their way to the gateway: taken into a bounded queue, posted by a task of their own, tried again while they
 //! are worth it.
 //!
-//! The gateway is an HTTP webhook that takes `{"to": "+84..", "text": ".."}` and answers 2xx. What is lost if the process is
+//! The gateway is a webhook, over `https://` or `http://`, that takes `{"to": "+84..", "text": ".."}` and answers 2xx. What is lost if the process is
 //! killed: the messages in the queue; whoever waits for one asks for another code after a minute.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config;
+use crate::tls::{self, RootsError};
 
 /// A text for one number. Never logged.
 #[derive(Serialize)]
@@ -52,11 +53,11 @@ impl Place {
 }
 
 impl Sms {
-    /// Starts the task that posts, on the runtime that this is called in.
-    pub fn new(settings: &config::Sms) -> Sms {
+    /// Starts the task that posts, on the runtime that this is called in. Errors: [`RootsError`].
+    pub fn new(settings: &config::Sms) -> Result<Sms, RootsError> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(post_all(receiver, Gateway::new(settings)));
-        Sms { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
+        let task = tokio::spawn(post_all(receiver, Gateway::new(settings)?));
+        Ok(Sms { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) })
     }
 
     /// A place for one message; `None` if the queue is full or closed.
@@ -87,13 +88,14 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn new(settings: &config::Sms) -> Gateway {
-        Gateway {
+    fn new(settings: &config::Sms) -> Result<Gateway, RootsError> {
+        let roots = tls::roots(settings.ca.as_deref())?;
+        Ok(Gateway {
             url: settings.url.clone(),
             token: settings.token.clone(),
             to_log_for_demo: settings.to_log_for_demo,
-            client: reqwest::Client::new(),
-        }
+            client: tls::http_client(roots).build().expect("what it is built from is whole"),
+        })
     }
 
     /// Posts a message until it is taken or not worth it any more.

@@ -38,11 +38,20 @@ pub struct SpoolWriter {
     file: Option<BufWriter<File>>,
     part: PathBuf,
     sent: PathBuf,
+    id: Uuid,
     data_key: Arc<DataKey>,
     frame: Vec<u8>,
     place: u64,
     len: u64,
     hash: digest::Context,
+}
+
+/// A file that was received whole, on the disk. Dropped before [`Spool::give`], it leaves nothing.
+pub struct SpoolFile {
+    sent: PathBuf,
+    id: Uuid,
+    /// The SHA-256 of what was sent.
+    pub hash: Hash,
 }
 
 /// A file that is being read.
@@ -80,6 +89,7 @@ impl Spool {
             file: Some(BufWriter::new(file)),
             part,
             sent: self.sent(id),
+            id,
             data_key: Arc::clone(&self.data_key),
             frame: Vec::with_capacity(FRAME),
             place: 0,
@@ -102,19 +112,15 @@ impl Spool {
 
     /// Removes the file of import `id`, if it is there.
     pub fn remove(&self, id: Uuid) -> io::Result<()> {
-        for path in [self.path(id), self.sent(id)] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        match fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Makes what was sent under `id` the file of import `to`, which is begun; another of the same is there, perhaps. On the
-    /// disk when this returns.
-    pub fn give(&self, id: Uuid, to: Uuid) -> io::Result<()> {
-        fs::rename(self.sent(id), self.path(to))?;
+    /// Makes `file` that of import `to`, which is begun; another of the same is there, perhaps. On the disk when this returns.
+    pub fn give(&self, file: SpoolFile, to: Uuid) -> io::Result<()> {
+        fs::rename(&file.sent, self.path(to))?;
         File::open(&self.dir)?.sync_all()
     }
 
@@ -188,8 +194,8 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// Writes the end, to the disk, and gives the SHA-256 of all that was sent.
-    pub fn finish(mut self) -> io::Result<Hash> {
+    /// Writes the end, to the disk.
+    pub fn finish(mut self) -> io::Result<SpoolFile> {
         self.seal(true)?;
         if let Some(file) = self.file.take() {
             file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -198,7 +204,21 @@ impl SpoolWriter {
         let mut hash = [0; 32];
         let digest = self.hash.clone().finish();
         hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
-        Ok(hash)
+        Ok(SpoolFile { sent: self.sent.clone(), id: self.id, hash })
+    }
+}
+
+impl SpoolFile {
+    /// Under which id it was received, and is opened.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl Drop for SpoolFile {
+    fn drop(&mut self) {
+        // After `give` there is none of this name.
+        let _ = fs::remove_file(&self.sent);
     }
 }
 
@@ -262,10 +282,10 @@ mod tests {
             let mut writer = spool.create(id).expect("creates");
             sent.chunks(10_007).for_each(|part| writer.write(part).expect("writes"));
             assert_eq!(writer.written(), len as u64);
-            let hash = writer.finish().expect("finishes");
-            assert_eq!(hash.as_slice(), digest::digest(&digest::SHA256, &sent).as_ref());
+            let file = writer.finish().expect("finishes");
+            assert_eq!(file.hash.as_slice(), digest::digest(&digest::SHA256, &sent).as_ref());
             assert_eq!(read(&spool, id).expect("reads"), sent, "{len}");
-            spool.give(id, id).expect("gives");
+            spool.give(file, id).expect("gives");
             assert_eq!(read(&spool, id).expect("reads"), sent, "{len}, as an import's");
             assert!(len < 8 || !fs::read(spool.path(id)).expect("there").windows(8).any(|at| at == &sent[..8]));
         }
@@ -279,9 +299,9 @@ mod tests {
         let id = Uuid::new_v4();
         let mut writer = spool.create(id).expect("creates");
         writer.write(&vec![b'a'; 2 * FRAME]).expect("writes");
-        writer.finish().expect("finishes");
+        let file = writer.finish().expect("finishes");
         assert!(spool.waiting().expect("lists").is_empty(), "its import is not begun");
-        spool.give(id, id).expect("gives");
+        spool.give(file, id).expect("gives");
         let whole = fs::read(spool.path(id)).expect("there");
         let frame = FRAME + 12 + 16 + 4;
         for len in [0, 3, frame - 1, frame, frame + 1, whole.len() - 1] {
@@ -293,6 +313,21 @@ mod tests {
         assert!(read(&spool, id).is_err());
         drop(spool.create(Uuid::new_v4()).expect("creates"));
         assert_eq!(spool.waiting().expect("lists"), [id], "one that was never finished is not there");
+        fs::remove_dir_all(&spool.dir).expect("removes");
+    }
+
+    #[test]
+    fn what_nobody_takes_over_is_gone() {
+        let spool = spool("gone");
+        let files = || fs::read_dir(&spool.dir).expect("lists").count();
+        let begun = spool.create(Uuid::new_v4()).expect("creates");
+        assert_eq!(files(), 1);
+        drop(begun);
+        assert_eq!(files(), 0, "it broke off before its last byte");
+        let whole = spool.create(Uuid::new_v4()).expect("creates").finish().expect("finishes");
+        assert_eq!(files(), 1);
+        drop(whole);
+        assert_eq!(files(), 0, "it broke off after its last byte");
         fs::remove_dir_all(&spool.dir).expect("removes");
     }
 }

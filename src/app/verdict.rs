@@ -8,8 +8,9 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::certificate::{BirthDate, CardColour, Product, Profile, Statement, UnixSeconds};
+use crate::certificate::{BirthDate, CardColour, Profile, Statement, UnixSeconds};
 use crate::keys::Kid;
+use crate::policy::RuleName;
 use crate::verify::{Rejection, Verified};
 
 /// The answer for one text.
@@ -26,8 +27,11 @@ pub struct Verdict<'a> {
     reason: Option<&'static str>,
     /// Which rule is not met, when `reason` is `not_acceptable`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    rule: Option<&'static str>,
+    #[schema(value_type = Option<String>, example = "test_recent")]
+    rule: Option<RuleName>,
+    /// True if that rule could not be asked of this certificate: nobody knows, and it is not accepted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
     /// `compact` or `hc1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "compact")]
@@ -144,10 +148,7 @@ impl<'a> Facts<'a> {
                 facts.dose = Some(dose.number);
                 facts.series = Some(dose.series);
                 facts.given_on = Some(dose.given_on);
-                facts.product = match &dose.product {
-                    Product::Code(code) => Some(code),
-                    Product::UnknownNumber(_) => None,
-                };
+                facts.product = verified.product();
             }
             Statement::Test(test) => facts.sampled_at = Some(test.sampled_at.0),
             Statement::Recovery(recovery) => {
@@ -170,6 +171,7 @@ impl<'a> Verdict<'a> {
             card: verified.card().as_str(),
             reason: None,
             rule: None,
+            open: false,
             profile: Some(profile.as_str()),
             kind: Some(certificate.statement.as_str()),
             certificate: Some(Facts::of(verified)),
@@ -181,15 +183,16 @@ impl<'a> Verdict<'a> {
 
     /// No, and why; nothing else of what was sent.
     pub fn rejected(rejection: Rejection, now: UnixSeconds, as_of: AsOf) -> Verdict<'static> {
-        let rule = match rejection {
-            Rejection::NotAcceptable { rule } => Some(rule),
-            _ => None,
+        let (rule, open) = match rejection {
+            Rejection::NotAcceptable { rule, open } => (Some(rule), open),
+            _ => (None, false),
         };
         Verdict {
             result: Outcome::Rejected,
             card: CardColour::Red.as_str(),
             reason: Some(rejection.code()),
             rule,
+            open,
             profile: None,
             kind: None,
             certificate: None,
@@ -226,7 +229,7 @@ impl<'a> Verdict<'a> {
         let Some(facts) = &self.certificate else {
             return serde_json::to_writer(out, self).expect("a verdict has text keys and a vector takes every byte");
         };
-        out.extend_from_slice(br#"{"result":"accepted","card":""#);
+        out.extend_from_slice(OPENING);
         out.extend_from_slice(self.card.as_bytes());
         for (name, word) in [(r#"","profile":""#, self.profile), (r#"","type":""#, self.kind)] {
             if let Some(word) = word {
@@ -334,22 +337,28 @@ fn write_end(now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// An accepted answer's JSON but for when and against what it was checked, which stands at its end: made once, told again and
-/// again, each time with an end of its own.
+/// An accepted answer's JSON but for the card's colour, which stands at its beginning, and for when and against what it was
+/// checked, which stands at its end: made once, told again and again, each time with a colour and an end of its own.
 pub struct Told(Box<[u8]>);
+
+/// What stands before the colour.
+const OPENING: &[u8] = br#"{"result":"accepted","card":""#;
 
 /// Where the part begins that changes.
 const CHANGING: &[u8] = br#""checked_at":"#;
 
 impl Told {
-    /// The lasting part of an answer's `json`; `None` if it has no end that changes.
+    /// The lasting part of an answer's `json`; `None` if it is not an accepted one, with an end that changes.
     pub fn of(json: &[u8]) -> Option<Told> {
-        let at = json.windows(CHANGING.len()).rposition(|window| window == CHANGING)?;
-        json.get(..at).map(|lasting| Told(lasting.into()))
+        let begin = OPENING.len() + json.strip_prefix(OPENING)?.iter().position(|byte| *byte == b'"')?;
+        let end = json.windows(CHANGING.len()).rposition(|window| window == CHANGING)?;
+        json.get(begin..end).map(|lasting| Told(lasting.into()))
     }
 
     /// Adds the whole answer to `out`, as of now.
-    pub fn write_json(&self, now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
+    pub fn write_json(&self, card: CardColour, now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
+        out.extend_from_slice(OPENING);
+        out.extend_from_slice(card.as_str().as_bytes());
         out.extend_from_slice(&self.0);
         write_end(now, as_of, out);
     }
@@ -408,6 +417,7 @@ mod tests {
                 card: "green",
                 reason: None,
                 rule: None,
+                open: false,
                 profile: Some("compact"),
                 kind: Some("vaccination"),
                 certificate: Some(facts),
@@ -423,7 +433,8 @@ mod tests {
             );
             let mut told = Vec::new();
             let as_of = AsOf { trust: 12, revocations: 345, rules: 3 };
-            Told::of(&written).expect("has an end").write_json(UnixSeconds(1_660_000_000), as_of, &mut told);
+            let lasting = Told::of(&written).expect("has a colour and an end");
+            lasting.write_json(CardColour::Green, UnixSeconds(1_660_000_000), as_of, &mut told);
             assert_eq!(told, written);
         }
     }

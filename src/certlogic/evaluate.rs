@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Expression, Node, instant};
+use super::{Budget, Data, Expression, Node, instant};
 
 /// The data are not what the logic expects: a rule that cannot be asked is not met. Never repeats any of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum EvaluationError {
     /// A sum, or a date, is further away than can be written.
     #[error("a result is out of range")]
     OutOfRange,
+    /// The budget is used up.
+    #[error("it takes more steps than a rule may take")]
+    TooMuch,
 }
 
 /// A value while logic is evaluated: instants are no JSON.
@@ -39,16 +42,32 @@ enum Datum<'a> {
 
 impl Expression {
     /// What the expression says of `data`; an instant is given as its RFC 3339 text. Errors: [`EvaluationError`].
-    pub fn evaluate(&self, data: &Value) -> Result<Value, EvaluationError> {
-        Ok(match self.0.evaluate(data)? {
-            Datum::Json(value) => value.into_owned(),
-            Datum::Instant(instant) => instant.to_string().into(),
-        })
+    pub fn evaluate(&self, data: Data<'_>, budget: &Budget) -> Result<Value, EvaluationError> {
+        let scope = Scope { data, budget };
+        scope.owned(self.0.evaluate(scope)?)
     }
 
     /// True if the rule is met by `data`. Errors: [`EvaluationError`].
-    pub fn is_met(&self, data: &Value) -> Result<bool, EvaluationError> {
-        Ok(self.0.evaluate(data)?.is_truthy())
+    pub fn is_met(&self, data: Data<'_>, budget: &Budget) -> Result<bool, EvaluationError> {
+        Ok(self.0.evaluate(Scope { data, budget })?.is_truthy())
+    }
+}
+
+/// What a node is evaluated with.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    data: Data<'a>,
+    budget: &'a Budget,
+}
+
+impl Scope<'_> {
+    /// The datum as a value that borrows nothing.
+    fn owned(self, datum: Datum<'_>) -> Result<Value, EvaluationError> {
+        match datum {
+            Datum::Json(Cow::Borrowed(value)) => self.budget.copy(value),
+            Datum::Json(Cow::Owned(value)) => Ok(value),
+            Datum::Instant(instant) => Ok(instant.to_string().into()),
+        }
     }
 }
 
@@ -108,13 +127,16 @@ fn json<'a>(value: impl Into<Value>) -> Datum<'a> {
 }
 
 impl Node {
-    fn evaluate<'a>(&'a self, data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
+    fn evaluate<'a>(&'a self, data: Scope<'a>) -> Result<Datum<'a>, EvaluationError> {
+        data.budget.spend(1)?;
         Ok(match self {
             Node::Literal(value) => Datum::Json(Cow::Borrowed(value)),
             Node::Array(items) => array(items, data)?,
-            Node::Var(steps) => {
-                steps.iter().try_fold(data, step).map_or(json(Value::Null), |found| Datum::Json(Cow::Borrowed(found)))
-            }
+            Node::Var(steps) => match steps.iter().try_fold(data.data, |data, step| data.step(step)) {
+                None => json(Value::Null),
+                Some(Data::Json(found)) => Datum::Json(Cow::Borrowed(found)),
+                Some(members) => json(members.to_value(data.budget)?),
+            },
             Node::If(operands) => {
                 let [condition, then, otherwise] = &**operands;
                 if condition.evaluate(data)?.is_truthy() { then.evaluate(data)? } else { otherwise.evaluate(data)? }
@@ -139,6 +161,7 @@ impl Node {
                 let (wanted, among) = (wanted.evaluate(data)?, among.evaluate(data)?);
                 let Datum::Json(among) = &among else { return Err(EvaluationError::NotAnArray) };
                 let items = among.as_array().ok_or(EvaluationError::NotAnArray)?;
+                data.budget.spend(items.len() / 8)?;
                 json(items.iter().any(|item| wanted.equals(&Datum::Json(Cow::Borrowed(item)))))
             }
             Node::Plus(operands) => {
@@ -168,26 +191,15 @@ impl Node {
     }
 }
 
-fn array<'a>(items: &'a [Node], data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
-    let value = |item: &'a Node| match item.evaluate(data)? {
-        Datum::Json(value) => Ok(value.into_owned()),
-        Datum::Instant(instant) => Ok(instant.to_string().into()),
-    };
-    Ok(json(items.iter().map(value).collect::<Result<Vec<Value>, _>>()?))
-}
-
-fn step<'v>(value: &'v Value, step: &String) -> Option<&'v Value> {
-    match value {
-        Value::Object(members) => members.get(step),
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        _ => None,
-    }
+fn array<'a>(items: &'a [Node], data: Scope<'a>) -> Result<Datum<'a>, EvaluationError> {
+    let values = items.iter().map(|item| data.owned(item.evaluate(data)?));
+    Ok(json(values.collect::<Result<Vec<Value>, _>>()?))
 }
 
 /// Whether each operand stands to the next as `holds` says.
 fn compare<'a, T: Copy>(
     operands: &'a [Node],
-    data: &'a Value,
+    data: Scope<'a>,
     read: impl Fn(&Datum<'a>) -> Result<T, EvaluationError>,
     holds: impl Fn(T, T) -> bool,
 ) -> Result<Datum<'a>, EvaluationError> {
@@ -196,27 +208,21 @@ fn compare<'a, T: Copy>(
 }
 
 /// The lambda sees `current`, `accumulator` and, as `data`, what the whole sees.
-fn reduce<'a>(operands: &'a [Node; 3], data: &'a Value) -> Result<Datum<'a>, EvaluationError> {
+fn reduce<'a>(operands: &'a [Node; 3], data: Scope<'a>) -> Result<Datum<'a>, EvaluationError> {
     let [operand, lambda, initial] = operands;
-    let owned = |datum: Datum<'_>| match datum {
-        Datum::Json(value) => value.into_owned(),
-        Datum::Instant(instant) => instant.to_string().into(),
-    };
-    let mut accumulator = owned(initial.evaluate(data)?);
-    let items = match operand.evaluate(data)? {
+    let mut accumulator = data.owned(initial.evaluate(data)?)?;
+    let operand = operand.evaluate(data)?;
+    let items = match &operand {
         Datum::Json(items) if items.is_null() => return Ok(json(accumulator)),
-        Datum::Json(items) => match items.into_owned() {
-            Value::Array(items) => items,
-            _ => return Err(EvaluationError::NotAnArray),
-        },
+        Datum::Json(items) => items.as_array().ok_or(EvaluationError::NotAnArray)?,
         Datum::Instant(_) => return Err(EvaluationError::NotAnArray),
     };
     for current in items {
-        let mut inner = Map::new();
-        inner.insert("accumulator".to_owned(), accumulator);
-        inner.insert("current".to_owned(), current);
-        inner.insert("data".to_owned(), data.clone());
-        accumulator = owned(lambda.evaluate(&Value::Object(inner))?);
+        let members =
+            [("accumulator", Data::Json(&accumulator)), ("current", Data::Json(current)), ("data", data.data)];
+        let inner = Scope { data: Data::Members(&members), budget: data.budget };
+        let next = inner.owned(lambda.evaluate(inner)?)?;
+        accumulator = next;
     }
     Ok(json(accumulator))
 }
@@ -234,7 +240,8 @@ mod tests {
     use super::*;
 
     fn ask(logic: Value, data: Value) -> Result<Value, EvaluationError> {
-        Expression::parse(&logic).unwrap_or_else(|issues| panic!("{issues:?}")).evaluate(&data)
+        let logic = Expression::parse(&logic).unwrap_or_else(|issues| panic!("{issues:?}"));
+        logic.evaluate(Data::Json(&data), &Budget::new(1000))
     }
 
     #[test]
@@ -258,5 +265,32 @@ mod tests {
     fn instants_are_instants_until_they_leave() {
         let logic = json!({"plusTime": [{"plusTime": ["2021-01-01", 1, "day"]}, 1, "hour"]});
         assert_eq!(ask(logic, json!(null)), Ok(json!("2021-01-02T01:00:00Z")));
+    }
+    #[test]
+    fn logic_that_would_go_on_ends_with_its_budget() {
+        // Twice as long each time: 2^30 values.
+        let doubling = json!({"reduce": [{"var": ""}, [{"var": "accumulator"}, {"var": "accumulator"}], 1]});
+        assert_eq!(ask(doubling, json!(vec![0; 30])), Err(EvaluationError::TooMuch));
+        let within = |items: usize| {
+            let logic = Expression::parse(&json!({"in": [1, {"var": "x"}]})).expect("logic");
+            let data = json!({"x": vec![0; items]});
+            logic.is_met(Data::Json(&data), &Budget::new(13))
+        };
+        // Three nodes, and an eighth of the items.
+        assert_eq!([79, 87, 88].map(within), [Ok(false), Ok(false), Err(EvaluationError::TooMuch)]);
+    }
+
+    #[test]
+    fn members_are_data_as_an_object_is() {
+        let (one, two) = (json!({"b": [1, 2]}), json!("two"));
+        let members = [("a", Data::Json(&one)), ("c", Data::Json(&two))];
+        let ask = |path: &str| {
+            let logic = Expression::parse(&json!({"var": path})).expect("logic");
+            logic.evaluate(Data::Members(&members), &Budget::new(100)).expect("a value")
+        };
+        assert_eq!(ask("a.b.1"), json!(2));
+        assert_eq!(ask("c"), json!("two"));
+        assert_eq!(ask("d"), json!(null));
+        assert_eq!(ask(""), json!({"a": {"b": [1, 2]}, "c": "two"}));
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use crate::app::{App, enlist};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::auth::TokenKey;
-use crate::keyring::Keyring;
+use crate::keyring::{self, Keyring};
 use crate::registration::reference;
 use crate::store::{Store, StoreSettings};
 
@@ -23,11 +23,13 @@ pub(super) struct Context {
     pub config: Config,
     pub clock: Clock,
     json: bool,
+    /// What was typed: a command that opens several keys asks once.
+    typed: OnceLock<Zeroizing<String>>,
 }
 
 impl Context {
     pub fn new(config: Config, json: bool) -> Context {
-        Context { config, clock: Clock::system(), json }
+        Context { config, clock: Clock::system(), json, typed: OnceLock::new() }
     }
 
     /// Whether answers are printed as JSON.
@@ -48,6 +50,14 @@ impl Context {
         if self.json { Ok(()) } else { print(plain) }
     }
 
+    /// Says on standard error what went wrong beside what was asked for.
+    pub fn warn(&self, failure: &Failure) {
+        match self.json {
+            true => eprintln!("{}", serde_json::json!({"code": failure.code, "detail": failure.text})),
+            false => eprintln!("thexanh: {}", failure.text),
+        }
+    }
+
     /// Where the demo leaves the passphrase of the keys that it made.
     pub fn demo_passphrase_file(&self) -> PathBuf {
         self.config.keys_dir().join("passphrase")
@@ -62,31 +72,38 @@ impl Context {
     pub fn passphrase(&self) -> Result<Zeroizing<String>, Failure> {
         let demo = Some(self.demo_passphrase_file()).filter(|path| path.exists());
         if let Some(path) = self.config.keys.passphrase_file.clone().or(demo) {
-            let text = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| {
-                let text = format!("cannot read the passphrase in {}: {error}; make it readable", path.display());
-                Failure::environment("passphrase_unreadable", text)
-            })?;
-            let line = text.lines().next().unwrap_or_default();
-            return check_passphrase(Zeroizing::new(line.to_owned()));
+            return self.passphrase_in(&path);
         }
-        if !std::io::stdin().is_terminal() {
-            return Err(Failure::environment(
-                "passphrase_missing",
-                "the secret keys need a passphrase; put it into a file and name that in keys.passphrase_file, or run this on a terminal",
-            ));
+        let keys = ["data.pem", keyring::ANCHOR].map(|name| self.config.keys_dir().join(name));
+        if let Some(typed) = self.typed.get() {
+            return Ok(typed.clone());
         }
-        let ask = |prompt: &str| match rpassword::prompt_password(prompt) {
-            Ok(text) => check_passphrase(Zeroizing::new(text)),
-            Err(error) => Err(Failure::environment("passphrase_missing", format!("cannot ask: {error}"))),
+        let typed = match keys.iter().any(|path| path.exists()) {
+            true => ask("Passphrase of the secret keys: ")?,
+            false => self.new_passphrase()?,
         };
-        if self.config.keys_dir().join("data.pem").exists() {
-            return ask("Passphrase of the secret keys: ");
+        Ok(self.typed.get_or_init(|| typed).clone())
+    }
+
+    /// The passphrase of keys that are to be made: as [`Context::passphrase`], but asked for twice.
+    pub fn new_passphrase(&self) -> Result<Zeroizing<String>, Failure> {
+        if let Some(path) = &self.config.keys.passphrase_file {
+            return self.passphrase_in(path);
         }
         let first = ask("Choose a passphrase for the new secret keys: ")?;
         match ask("Once more: ")? == first {
             true => Ok(first),
             false => Err(Failure::usage("the two passphrases differ; start again")),
         }
+    }
+
+    /// The passphrase that is the first line of a file.
+    pub fn passphrase_in(&self, path: &Path) -> Result<Zeroizing<String>, Failure> {
+        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
+            let text = format!("cannot read the passphrase in {}: {error}; make it readable", path.display());
+            Failure::environment("passphrase_unreadable", text)
+        })?;
+        check_passphrase(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
     }
 
     /// The database, with its schema and reference data up to date.
@@ -156,6 +173,20 @@ pub(super) fn print(line: impl Display) -> Result<(), Failure> {
             Err(Failure::environment("output", format!("cannot write the answer: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Asks on the terminal.
+pub(super) fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::environment(
+            "passphrase_missing",
+            "the secret keys need a passphrase; put it into a file and name that in keys.passphrase_file, or run this on a terminal",
+        ));
+    }
+    match rpassword::prompt_password(prompt) {
+        Ok(text) => check_passphrase(Zeroizing::new(text)),
+        Err(error) => Err(Failure::environment("passphrase_missing", format!("cannot ask: {error}"))),
     }
 }
 

@@ -1,8 +1,9 @@
-//! `thexanh demo`: the whole service in one minute, over its own HTTP API: synthetic people, their doses, a yellow and a
-//! green certificate as pictures, the pictures read back and verified, a forgery refused.
+//! `thexanh demo`: the whole service in one minute, over its own HTTP API: a dirty backlog imported, synthetic people and
+//! their doses, a yellow and a green certificate as pictures, the pictures read back and verified, a forgery refused.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value that is indexed by a name it does not have answers null")]
 
+mod backlog;
 mod people;
 mod visitor;
 
@@ -21,6 +22,7 @@ use crate::http::access::Role;
 use crate::http::{Shared, serve as listen};
 use crate::keyring::{self, KeyringError};
 use crate::render::{read, terminal};
+use crate::tls;
 use visitor::{Certified, Visitor, failed};
 
 #[derive(Debug, clap::Args)]
@@ -73,12 +75,18 @@ impl Demo {
         let (app, tokens) = context.start(store, keyring).await?;
         let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
         let url = serve::url(context, &serving);
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build();
+        let roots = tls::roots(None).map_err(|error| failed("an HTTP client", error))?;
+        let client = tls::http_client(roots).no_proxy().timeout(Duration::from_secs(120)).build();
         let client = client.map_err(|error| failed("an HTTP client", error))?;
         let visitor = Visitor { url: &url, tokens: &tokens, clock: &context.clock, client };
 
-        // 3. Doses in, certificates out.
-        let progress = progress(context, (0..self.people).map(|person| u64::from(people::doses_of(person))).sum());
+        // 3. What was never entered, from a file; then doses in, certificates out.
+        let mut right = import(context, &visitor, u64::from(self.people)).await?;
+        let progress = progress(
+            context,
+            "recording doses",
+            (0..self.people).map(|person| u64::from(people::doses_of(person))).sum(),
+        );
         let certified = visitor.record(self.people, |done| progress.inc(done)).await?;
         progress.finish_and_clear();
         context.tell(format_args!("{} people have their certificates", certified.len()))?;
@@ -93,7 +101,6 @@ impl Demo {
             Exhibit { name: "green", certified: green, profile: "compact", card: "green" },
             Exhibit { name: "green-travel", certified: green, profile: "hc1", card: "green" },
         ];
-        let mut right = true;
         for exhibit in &exhibits {
             right &= show(context, &visitor, &dir, exhibit).await?;
         }
@@ -109,6 +116,33 @@ impl Demo {
         invite(context, &visitor)?;
         serve::until_stopped(context, serving, app).await
     }
+}
+
+/// People in the backlog for each whose doses are recorded, and at most.
+const BACKLOG: (u64, u64) = (20, 100_000);
+
+/// Imports a dirty backlog. Returns whether what could be taken was, and nothing else.
+async fn import(context: &Context, visitor: &Visitor<'_>, people: u64) -> Result<bool, Failure> {
+    let mut backlog = backlog::of((people * BACKLOG.0).min(BACKLOG.1))?;
+    let progress = progress(context, "importing a backlog", backlog.rows);
+    let moved = |import: &Value| progress.set_position(import["rows"].as_u64().unwrap_or_default());
+    let import = visitor.import(std::mem::take(&mut backlog.file), backlog::PROVINCE, moved).await?;
+    progress.finish_and_clear();
+    let right = backlog.is_right(&import);
+    let count = |name: &str| import[name].as_u64().unwrap_or_default();
+    let (new, queued, known) = (count("new_doses"), count("queued"), count("known_doses"));
+    let wrong = if right { "" } else { "  WRONG" };
+    context.say(
+        format_args!(
+            "a backlog of {} rows about {} people: {new} new doses, {queued} of them waiting to be told whose they are; {known} known; {} rejected{wrong}",
+            backlog.rows, backlog.people, count("rejected"),
+        ),
+        &json!({
+            "what": "a backlog", "rows": backlog.rows, "new_doses": new, "queued": queued, "known_doses": known,
+            "rejected": count("rejected"), "right": right,
+        }),
+    )?;
+    Ok(right)
 }
 
 /// Writes a certificate's pictures, reads the PNG back and has it verified. Returns whether the verdict was right.
@@ -163,17 +197,17 @@ fn report(context: &Context, what: &str, verdict: &Value, right: bool) -> Result
     )
 }
 
-fn progress(context: &Context, doses: u64) -> ProgressBar {
-    let bar = if context.is_for_machines() { ProgressBar::hidden() } else { ProgressBar::new(doses) };
-    let style = ProgressStyle::with_template("recording doses {bar:40} {pos}/{len}, {per_sec}, {eta} left");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+fn progress(context: &Context, what: &'static str, rows: u64) -> ProgressBar {
+    let bar = if context.is_for_machines() { ProgressBar::hidden() } else { ProgressBar::new(rows) };
+    let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}, {per_sec}, {eta} left");
+    bar.with_message(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Says where everything is, with a log-in for each role.
 fn invite(context: &Context, visitor: &Visitor<'_>) -> Result<(), Failure> {
     let url = visitor.url;
     context.say(
-        format_args!("\nserving on {url}\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
+        format_args!("\nserving on {url}\n  pages          {url}/ leads to every role's; {url}/scan scans\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
         &json!({"listening": url}),
     )?;
     for role in Role::STAFF {

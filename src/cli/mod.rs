@@ -10,6 +10,7 @@ mod keys;
 mod migrate;
 mod openapi;
 mod revoke;
+mod rules;
 mod serve;
 mod synth;
 mod token;
@@ -54,12 +55,15 @@ enum Command {
     },
     /// Show the whole service: synthetic people, their doses, their certificates read back and verified, then the API
     Demo(demo::Demo),
-    /// Make, list and withdraw the keys that sign certificates
+    /// The keys: make, list, rotate, withdraw, sign their list, back them up
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Show, check and set the rules: what is green, what is yellow, what is accepted
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Verify a QR text, many of them, or a picture
     Verify(verify::Verify),
-    /// Revoke a certificate, for good
+    /// Revoke a certificate or a list of them, undo that, or import what other countries revoked
     Revoke(revoke::Revoke),
     /// Record the doses of a backlog file: what is not taken is said line by line, and the same file twice changes nothing
     Import(import::Import),
@@ -124,6 +128,7 @@ failures!(
     crate::app::StartError,
     crate::http::ServeError,
     crate::keyring::KeyringError,
+    crate::keyring::backup::BackupError,
     crate::store::StoreError,
     crate::telemetry::TelemetryError,
 );
@@ -189,6 +194,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Serve { .. } => serve::run(&context).await,
         Command::Demo(demo) => demo.run(&context).await,
         Command::Keys(keys) => keys.run(&context).await,
+        Command::Rules(rules) => rules.run(&context).await,
         Command::Verify(verify) => verify.run(&context).await,
         Command::Revoke(revoke) => revoke.run(&context).await,
         Command::Import(import) => import.run(&context).await,

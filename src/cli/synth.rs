@@ -111,8 +111,8 @@ fn texts(context: &Context, count: u64, seed: u64, bad_percent: u64) -> Result<A
     let keyring = if there { Some(context.keyring()?) } else { None };
     let thrown_away = made()?;
     let own = keyring.iter().flat_map(|keyring| keyring.issuers()).find(|key| key.algorithm() == algorithm);
-    let key = own.unwrap_or(&thrown_away);
-    match own {
+    let key = own.as_ref().unwrap_or(&thrown_away);
+    match &own {
         Some(key) => eprintln!("signed under {}, a key of {}", key.kid(), context.config.keys_dir().display()),
         None => {
             let spki: String = key.spki_der().iter().map(|byte| format!("{byte:02x}")).collect();

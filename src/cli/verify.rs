@@ -8,11 +8,14 @@ use uuid::Uuid;
 
 use super::{Answer, Context, Failure};
 use crate::app::{Engine, Outcome, Verdict};
+use crate::certificate::UnixSeconds;
+use crate::clock::Clock;
 use crate::codec::MAX_TEXT_LEN;
 use crate::ed25519::Batch;
-use crate::http::trust_list::TrustListDocument;
+use crate::keyring;
 use crate::render::read;
-use crate::trust::TrustList;
+use crate::signed;
+use crate::trust::{DocumentError, TrustList, TrustListDocument};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["text", "image"]))]
@@ -22,19 +25,23 @@ pub(super) struct Verify {
     /// A PNG or JPEG picture; every QR code in it is verified
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// A trust list as `/v1/trust-list` gives it, instead of the database's. Revocations are then not known
+    /// A trust list as `/v1/trust-list` gives it, instead of the database's: JSON, or signed. Revocations are then not known
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// The anchor that must have signed that list, as `thexanh keys anchor --out FILE` writes it
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    anchor: Option<PathBuf>,
+    /// As of this instant, in seconds since 1970, instead of now
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    at: Option<i64>,
 }
-
-/// The largest trust list that is read: some 50,000 keys.
-const MAX_TRUST_LIST_BYTES: u64 = 32 << 20;
 
 impl Verify {
     pub async fn run(self, context: &Context) -> Result<Answer, Failure> {
-        let engine = Engine::new(context.clock.clone(), 1, context.config.ed25519_engine());
+        let clock = self.at.map_or_else(|| context.clock.clone(), |at| Clock::fixed(UnixSeconds(at)));
+        let engine = Engine::new(clock, 1, context.config.ed25519_engine());
         match &self.trust {
-            Some(path) => engine.set_trust(trust_list(path, &engine)?),
+            Some(path) => engine.set_trust(trust_list(context, path, self.anchor.as_deref(), &engine)?),
             None => {
                 let (store, node) = (context.existing_store().await?, Uuid::new_v4());
                 engine.refresh(&store, node).await?;
@@ -88,11 +95,38 @@ fn open(path: &Path) -> Result<fs::File, Failure> {
     fs::File::open(path).map_err(|error| unreadable(path, format_args!("{error}; name a file that this user can read")))
 }
 
-fn trust_list(path: &Path, engine: &Engine) -> Result<TrustList, Failure> {
-    let file = open(path)?;
-    let document: TrustListDocument = serde_json::from_reader(BufReader::new(file.take(MAX_TRUST_LIST_BYTES)))
-        .map_err(|error| unreadable(path, format_args!("this is no trust list: {error}")))?;
-    document.into_list(engine.ed25519()).map_err(|error| unreadable(path, error))
+/// The list in a file. One that is signed is held to the anchor, and is said to be stale if it is.
+fn trust_list(context: &Context, path: &Path, anchor: Option<&Path>, engine: &Engine) -> Result<TrustList, Failure> {
+    let mut bytes = Vec::new();
+    let file = open(path)?.take(signed::MAX_LEN as u64 + 1);
+    BufReader::new(file).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    let refused = |error: DocumentError| match error {
+        DocumentError::Signed(refusal) => Failure::environment(refusal.code(), format!("{}: {error}", path.display())),
+        _ => unreadable(path, format_args!("this is no trust list: {error}")),
+    };
+    let document = match (anchor, signed::is_signed(&bytes)) {
+        (Some(anchor), true) => {
+            let mut pem = String::new();
+            open(anchor)?.take(64 << 10).read_to_string(&mut pem).map_err(|error| unreadable(anchor, error))?;
+            let key = keyring::public_key_of_pem(&pem);
+            let key = key.ok_or_else(|| unreadable(anchor, "this is not the PEM of a public key"))?;
+            let now = context.clock.now();
+            let document = TrustListDocument::open(&bytes, [&key], now, 0).map_err(refused)?;
+            if document.stamp().is_stale(now) {
+                let text = format!("{}: there should be a newer one by now; ask for it", path.display());
+                context.warn(&Failure::environment("stale", text));
+            }
+            document
+        }
+        (Some(_), false) => {
+            return Err(unreadable(path, "it is not signed; leave --anchor out to believe it unsigned"));
+        }
+        (None, true) => {
+            return Err(Failure::usage("a signed trust list is held to its anchor: name that with --anchor"));
+        }
+        (None, false) => TrustListDocument::from_json(&bytes).map_err(refused)?,
+    };
+    document.into_list(engine.ed25519()).map_err(refused)
 }
 
 fn picture(path: &Path) -> Result<Vec<String>, Failure> {

@@ -12,11 +12,12 @@
 //! keys of later versions. The value sets are not checked: they grow, and a verdict must not depend on their age.
 
 use jiff::civil::Date;
+use serde_json::Value as Json;
 
 use super::CodecError;
 use super::cbor::{Item, Reader};
 use crate::certificate::{
-    BirthDate, Dose, Product, Recovery, Statement, Test, UnixSeconds, Uvci, strip_check_character,
+    BirthDate, Dose, Product, Recovery, Statement, Test, UnixSeconds, Uvci, UvciText, strip_check_character,
 };
 use crate::name::PersonName;
 use crate::policy;
@@ -31,7 +32,7 @@ const NOT_DETECTED: &str = "260415000";
 /// What a DCC says; the claims around it say the rest.
 #[derive(Debug, PartialEq)]
 pub(super) struct Dcc {
-    pub uvci: String,
+    pub uvci: UvciText<'static>,
     pub name: String,
     pub birth: BirthDate,
     pub statement: Statement,
@@ -184,7 +185,7 @@ struct Entry<'a> {
     valid_until: Option<Date>,
 }
 
-fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(String, Statement), CodecError> {
+fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(UvciText<'static>, Statement), CodecError> {
     let mut entry = Entry::default();
     fields.map(|key, value| {
         let Item::Text(key) = key else { return Err(CodecError::Claims) };
@@ -213,7 +214,7 @@ fn decode_entry(group: &str, mut fields: Reader<'_>) -> Result<(String, Statemen
 
 impl Entry<'_> {
     /// UVCI and statement; `None` if a field that the group must have is missing.
-    fn finish(self, group: &str) -> Option<(String, Statement)> {
+    fn finish(self, group: &str) -> Option<(UvciText<'static>, Statement)> {
         self.target.and(self.country).and(self.issuer)?;
         let statement = match group {
             "v" => Statement::Vaccination(Dose {
@@ -234,9 +235,40 @@ impl Entry<'_> {
 }
 
 /// Upper case and without a right check character; a wrong one stays, for then the `#` is no separator.
-fn normalized_uvci(uvci: &str) -> String {
+fn normalized_uvci(uvci: &str) -> UvciText<'static> {
     let upper = uvci.to_ascii_uppercase();
-    strip_check_character(&upper).unwrap_or(&upper).to_owned()
+    let text = strip_check_character(&upper).unwrap_or(&upper).to_owned();
+    let written = (text != uvci).then(|| uvci.to_owned().into());
+    UvciText::Foreign { text: text.into(), written }
+}
+
+/// The DCC in `reader` as JSON, as it was signed: what rules are asked about.
+///
+/// Dates lose their tag and whole floats their point, as JSON has neither; what JSON cannot say is null. Errors:
+/// [`CodecError::Cbor`].
+pub(super) fn to_json(reader: &mut Reader<'_>) -> Result<Json, CodecError> {
+    Ok(match reader.item()? {
+        Item::Int(int) => int.into(),
+        // Below 2^53 in size a float's whole part is exact.
+        Item::Float(float) if float.fract() == 0.0 && float.abs() < 9e15 => (float as i64).into(),
+        Item::Float(float) => float.into(),
+        Item::Text(text) => text.into(),
+        Item::Bool(truth) => truth.into(),
+        Item::Bytes(_) | Item::Null | Item::Other => Json::Null,
+        Item::Tag(_) => to_json(reader)?,
+        Item::Array(len) => (0..len).map(|_| to_json(reader)).collect::<Result<_, _>>()?,
+        Item::Map(len) => {
+            let mut members = serde_json::Map::new();
+            for _ in 0..len {
+                let mut key = Reader::new(reader.skip()?);
+                let value = to_json(reader)?;
+                if let Item::Text(key) = key.item()? {
+                    members.insert(key.to_owned(), value);
+                }
+            }
+            Json::Object(members)
+        }
+    })
 }
 
 /// Encodes a dose as a DCC. Holder and prophylaxis come from the product's own row, so a wrong pair cannot be written.

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 
 pub use base45::{MAX_DECODED_LEN, MAX_TEXT_LEN};
 
-use crate::certificate::{BirthDate, Certificate, Dose, Profile, UnixSeconds, Uvci, UvciText};
+use crate::certificate::{BirthDate, Certificate, Dose, Product, Profile, Statement, UnixSeconds, Uvci};
 use crate::name::PersonName;
 use crate::policy::ProductRow;
 use cwt::Hcert;
@@ -169,7 +169,7 @@ pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate<'_>
         }
         (Profile::Hc1, Hcert::Dcc(reader)) => {
             let says = dcc::decode(reader).map_err(|_| CodecError::Claims)?;
-            (UvciText::Foreign(says.uvci.into()), Cow::Owned(says.name), says.birth, says.statement)
+            (says.uvci, Cow::Owned(says.name), says.birth, says.statement)
         }
         _ => return Err(CodecError::Claims),
     };
@@ -177,6 +177,28 @@ pub fn decode_claims(profile: Profile, payload: &[u8]) -> Result<Certificate<'_>
     // HCERT §3.3.4 demands an expiry; without one a certificate would be for ever.
     let expires_at = Some(claims.exp.ok_or(CodecError::Claims)?);
     Ok(Certificate { profile, issuer, issued_at: claims.iat, expires_at, uvci, name, birth, statement })
+}
+
+/// The DCC in a CWT as JSON: the one that was signed, or what a compact statement is as one.
+///
+/// `row`: the product of a compact statement. Errors: [`CodecError::Claims`].
+pub fn dcc_json(
+    profile: Profile,
+    payload: &[u8],
+    row: impl FnOnce(&Product) -> Option<&'static ProductRow>,
+) -> Result<serde_json::Value, CodecError> {
+    match (profile, cwt::parse(payload)?.hcert) {
+        (Profile::Hc1, Hcert::Dcc(mut reader)) => dcc::to_json(&mut reader).map_err(|_| CodecError::Claims),
+        (Profile::Compact, Hcert::Compact(reader)) => {
+            let says = compact::decode(reader).map_err(|_| CodecError::Claims)?;
+            let Statement::Vaccination(dose) = &says.statement else { return Err(CodecError::Claims) };
+            let name = PersonName::parse(says.name).map_err(|_| CodecError::Claims)?;
+            let row = row(&dose.product).ok_or(CodecError::Claims)?;
+            let dcc = dcc::encode(says.uvci, &name, says.birth, dose, row);
+            serde_json::to_value(dcc).map_err(|_| CodecError::Claims)
+        }
+        _ => Err(CodecError::Claims),
+    }
 }
 
 /// What both profiles are encoded from: one dose of one person under one name for ever.

@@ -53,7 +53,7 @@ fn a_database_url_is_taken_from_either_variable_and_never_shown() {
 fn errors_are_one_line_that_says_where_and_what_to_do() {
     // (the file, the variables, the code, a part of the sentence)
     type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (
             "nonsense = 1",
             &[],
@@ -70,6 +70,12 @@ fn errors_are_one_line_that_says_where_and_what_to_do() {
             "THEXANH_HTTP_WORKERS: not a value for http.workers",
         ),
         ("[tls]\ncert = \"a.pem\"", &[], "config_inconsistent", "set both tls.cert and tls.key, or neither"),
+        (
+            "[http]\ntrusted_proxies = [\"10.1.0.0/8\"]",
+            &[],
+            "config_malformed",
+            "thexanh.toml: line 2: expected an address, or a network such as 10.0.0.0/8",
+        ),
         ("[database]\nconnections = 0", &[], "config_inconsistent", "must be at least 1"),
     ];
     for (file, variables, code, message) in cases {
@@ -80,6 +86,35 @@ fn errors_are_one_line_that_says_where_and_what_to_do() {
     }
     let error = load("", &[], &[("--x", "http.port", "1".to_owned())]).expect_err("unknown");
     assert!(error.to_string().contains("--x: there is no setting http.port"), "{error}");
+}
+
+#[test]
+fn trusted_proxies_are_networks_and_no_more_than_64() {
+    let proxies = |count: usize| format!("{:?}", vec!["10.0.0.0/8"; count]);
+    let from = |count| load("", &[("THEXANH_HTTP_TRUSTED_PROXIES", &proxies(count))], &[]);
+    for count in [0, 1, 63, 64] {
+        let sourced = from(count).expect("loads");
+        assert_eq!(sourced.config.http.trusted_proxies.len(), count);
+        assert_eq!(load(&sourced.explain(), &[], &[]).expect("loads").config, sourced.config);
+    }
+    assert_eq!(from(65).expect_err("too many").code(), "config_inconsistent");
+}
+
+#[test]
+fn the_gateway_is_reached_over_http_with_or_without_tls_and_by_nothing_else() {
+    for (url, good) in [
+        ("https://sms.example/send", true),
+        ("http://127.0.0.1:9/", true),
+        ("https://sms.example?to", true),
+        ("https://", false),
+        ("https:///send", false),
+        ("ftp://sms.example", false),
+        ("sms.example", false),
+        ("", false),
+    ] {
+        let loaded = load("", &[("THEXANH_SMS_URL", url)], &[]);
+        assert_eq!(loaded.as_ref().map_err(ConfigError::code).is_ok(), good, "{url}");
+    }
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::app::App;
 use crate::language::Said;
 use crate::registration::bounded;
 
-/// The longest JSON body of a desk's request: a few texts of at most a thousand characters.
-const MAX_BODY_BYTES: usize = 16 * 1024;
+/// The longest JSON body but a registration's: a text of a thousand characters, each written as `\uXXXX\uXXXX`, and the rest.
+const MAX_BODY_BYTES: usize = 20 * 1024;
 
 /// Who asks, the JSON that they sent, and its bytes.
 pub async fn json<T: DeserializeOwned>(
@@ -27,6 +27,17 @@ pub async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(Staff, T, Bytes), Problem> {
+    let (staff, bytes) = body(app, request, payload, MAX_BODY_BYTES).await?;
+    Ok((staff, serde_json::from_slice(&bytes)?, bytes))
+}
+
+/// Who asks, and the JSON that they sent, not read yet: `limit` bytes at most.
+pub async fn body(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<(Staff, Bytes), Problem> {
     let body = Body::of(request, payload);
     let begun = Staff::of(request, app.clock().now()).and_then(|staff| {
         Body::media(request, &[Media::Json])?;
@@ -36,8 +47,7 @@ pub async fn json<T: DeserializeOwned>(
         Ok(staff) => staff,
         Err(problem) => return Err(body.refuse(problem).await),
     };
-    let bytes = body.whole(MAX_BODY_BYTES).await?;
-    Ok((staff, serde_json::from_slice(&bytes)?, bytes))
+    Ok((staff, body.whole(limit).await?))
 }
 
 /// The parameters of a request.

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::access::{Reach, Role, Route};
 use super::problem::{Kind, Problem};
+use crate::app::App;
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
 use crate::store::Audited;
@@ -103,6 +104,8 @@ pub struct Caller {
     pub facility: Option<String>,
     /// The province's code.
     pub province: Option<String>,
+    /// The account's when a citizen logged in; 0 for staff.
+    pub epoch: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,10 +170,11 @@ impl TokenKey {
         jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &self.secret).map_err(|_| AuthError::Invalid)
     }
 
-    /// A citizen's session until `expires_at`: `c.` and base64url of the account (16 bytes), the instant (8 bytes, big-endian)
-    /// and the HMAC-SHA256 of both (32 bytes).
-    pub fn mint_session(&self, account: Uuid, expires_at: UnixSeconds) -> String {
+    /// A citizen's session until `expires_at`: `c.` and base64url of the account (16 bytes), its epoch and the instant (8 bytes
+    /// each, big-endian), and the HMAC-SHA256 of these (32 bytes).
+    pub fn mint_session(&self, account: Uuid, epoch: i64, expires_at: UnixSeconds) -> String {
         let mut bytes = account.as_bytes().to_vec();
+        bytes.extend_from_slice(&epoch.to_be_bytes());
         bytes.extend_from_slice(&expires_at.0.to_be_bytes());
         let tag = hmac::sign(&self.sessions, &bytes);
         bytes.extend_from_slice(tag.as_ref());
@@ -180,14 +184,16 @@ impl TokenKey {
     fn verify_session(&self, coded: &str, now: UnixSeconds) -> Result<Caller, AuthError> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(coded).map_err(|_| AuthError::Invalid)?;
         let (account, rest) = bytes.split_first_chunk::<16>().ok_or(AuthError::Invalid)?;
+        let (epoch, rest) = rest.split_first_chunk::<8>().ok_or(AuthError::Invalid)?;
         let (expires_at, tag) = rest.split_first_chunk::<8>().ok_or(AuthError::Invalid)?;
-        let signed = bytes.get(..24).unwrap_or_default();
+        let signed = bytes.get(..32).unwrap_or_default();
         hmac::verify(&self.sessions, signed, tag).map_err(|_| AuthError::Invalid)?;
         if now.0 >= i64::from_be_bytes(*expires_at) {
             return Err(AuthError::Expired);
         }
         let subject = Uuid::from_bytes(*account).simple().to_string();
-        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None })
+        let epoch = i64::from_be_bytes(*epoch);
+        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch })
     }
 
     /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
@@ -207,7 +213,8 @@ impl TokenKey {
         }
         complete(&claims)?;
         let Claims { role, sub, facility, province, .. } = &*claims;
-        Ok(Caller { role: *role, subject: sub.clone(), facility: facility.clone(), province: province.clone() })
+        let (subject, facility, province) = (sub.clone(), facility.clone(), province.clone());
+        Ok(Caller { role: *role, subject, facility, province, epoch: 0 })
     }
 
     /// What a JWT of ours says, whatever the time.
@@ -271,10 +278,17 @@ impl Staff {
             rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
         let caller = key.verify(bearer(request)?, now)?;
-        match row.who.reach(caller.role) {
-            Reach::No => Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
-            reach => Ok(Staff { caller, reach }),
+        let staff = match row.who.reach(caller.role) {
+            Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
+            reach => Staff { caller, reach },
+        };
+        if let Some(account) = staff.account() {
+            let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
+            if app.ended_sessions().is_over(account, staff.caller.epoch) {
+                return Err(AuthError::Expired.into());
+            }
         }
+        Ok(staff)
     }
 
     /// Whether something that belongs to this facility, in this province, is within reach.
@@ -294,6 +308,11 @@ impl Staff {
     /// The account that the caller is logged in to; `None` for staff.
     pub fn account(&self) -> Option<Uuid> {
         (self.caller.role == Role::Citizen).then(|| Uuid::try_parse(&self.caller.subject).ok()).flatten()
+    }
+
+    /// The account that the caller is logged in to. Errors: [`Kind::ROLE_NOT_ALLOWED`] for staff.
+    pub fn citizen(&self) -> Result<Uuid, Problem> {
+        self.account().ok_or_else(|| Problem::new(Kind::ROLE_NOT_ALLOWED))
     }
 
     /// What the caller did, for the audit table. `why`: their purpose, never personal data.

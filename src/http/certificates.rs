@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::NO_STORE;
 use super::auth::Staff;
 use super::problem::{Kind, Problem, ProblemDocument};
-use super::registrations::Citizen;
+use super::refusals::ReadRefusals;
 use crate::app::{App, Picture};
 use crate::certificate::{Profile, UnixSeconds, Uvci};
 use crate::codec;
@@ -134,13 +134,11 @@ impl HeldDocument {
     get, path = "/v1/certificates", tag = "certificates", security(("bearer" = [])),
     responses(
         (status = 200, description = "All of them, newest first", body = [HeldDocument]),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
 pub async fn get_certificates(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let account = Citizen::of(&app, &request)?.account;
+    let account = Staff::of(&request, app.clock().now())?.citizen()?;
     let list = match app.held_lists().recall(account) {
         Some(list) => list,
         None => {
@@ -161,10 +159,8 @@ pub async fn get_certificates(app: web::Data<App>, request: HttpRequest) -> Resu
     params(("uvci" = String, Path, description = "The UVCI, with or without `URN:UVCI:`")),
     responses(
         (status = 200, description = "How it stands", body = CertificateState),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_certificate`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_certificate(
@@ -210,13 +206,9 @@ pub struct PictureQuery {
     ),
     responses(
         (status = 200, description = "The picture", content((String = "image/svg+xml"), (Vec<u8> = "image/png"), (Vec<u8> = "application/pdf"), (String = "text/plain"))),
-        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_certificate`, `unknown_route` for another format", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 410, description = "`certificate_revoked`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_picture(

@@ -24,6 +24,7 @@ use super::published::Published;
         super::verify::post_verify,
         super::verify::post_verify_batch,
         super::trust_list::get_trust_list,
+        super::rules::get_rules,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
         super::dose_changes::post_renewal,
@@ -31,8 +32,8 @@ use super::published::Published;
         super::corrections::get_corrections,
         super::corrections::get_correction,
         super::corrections::patch_correction,
-        super::corrections::put_photo,
-        super::corrections::get_photo,
+        super::photos::put_photo,
+        super::photos::get_photo,
         super::certificates::get_certificate,
         super::certificates::get_picture,
         super::certificates::get_certificates,
@@ -52,7 +53,10 @@ use super::published::Published;
         super::imports::post_import,
         super::imports::get_import,
         super::imports::get_rejects,
+        super::revocation_index::get_revocations,
+        super::revocation_index::get_slice,
         super::revocations::post_revocation,
+        super::revocations::post_undo,
         super::reference::get_provinces,
         super::reference::get_facilities,
         super::reference::get_products,
@@ -140,7 +144,7 @@ pub(super) async fn get_docs(path: web::Path<String>) -> Result<HttpResponse, Pr
     Ok(response.body(file.bytes.into_owned()))
 }
 
-/// `/` and `/docs` lead to the pages.
+/// `/docs` leads to the pages that show the document.
 pub(super) async fn to_docs() -> HttpResponse {
     HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish()
 }

@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use super::NO_STORE;
 use super::access::Role;
+use super::asked::{self, said};
 use super::auth::Staff;
-use super::body::{Body, Media};
+use super::body::Body;
 use super::certificates::Links;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::refusals::{ReadRefusals, WriteRefusals};
 use crate::app::App;
 use crate::certificate::Profile;
 use crate::language::Said;
@@ -99,22 +101,8 @@ impl CertificateAnswer {
     }
 }
 
-/// The longest request.
+/// The longest body of a renewal, which has nothing to say.
 const MAX_BODY_BYTES: usize = 8 * 1024;
-const MAX_WHY_CHARS: usize = 500;
-
-/// `why` without white space at its ends. Errors: 422 with the field.
-pub(super) fn reason(text: Option<&str>, field: &'static str) -> Result<String, Problem> {
-    let why = text.unwrap_or_default().trim();
-    if why.is_empty() || why.chars().count() > MAX_WHY_CHARS || why.chars().any(char::is_control) {
-        return Err(Problem::new(Kind::UNPROCESSABLE).field(field).said(Said {
-            en: "expected 1 to 500 characters without control characters",
-            vi: "cần 1 đến 500 ký tự, không có ký tự điều khiển",
-        }));
-    }
-    Ok(why.to_owned())
-}
-
 enum Asked {
     Change(Change, String),
     Confirm(Uuid, bool),
@@ -133,9 +121,9 @@ impl DosePatch {
         let mixed = |en, vi| Problem::new(Kind::UNPROCESSABLE).said(Said { en, vi });
         match (self.change, self.confirm, self.void) {
             (Some(change), Some(confirm), false) if none && self.why.is_none() => Ok(Asked::Confirm(change, confirm)),
-            (None, None, true) if none => Ok(Asked::Change(Change::Void, reason(self.why.as_deref(), "why")?)),
+            (None, None, true) if none => Ok(Asked::Change(Change::Void, said("why", self.why.unwrap_or_default())?)),
             (None, None, false) if !none => {
-                Ok(Asked::Change(Change::Amend(members), reason(self.why.as_deref(), "why")?))
+                Ok(Asked::Change(Change::Amend(members), said("why", self.why.unwrap_or_default())?))
             }
             _ => Err(mixed(
                 "expected members to change, or void, each with why; or change with confirm",
@@ -156,17 +144,11 @@ impl DosePatch {
     responses(
         (status = 200, description = "Applied or refused", body = DosePatched),
         (status = 202, description = "Waits for a second person", body = DosePatched),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 403, description = "`role_not_allowed`, `not_yours`, `second_person_needed`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "`unknown_dose`, `unknown_change`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`dose_voided`, `dose_duplicate`, `change_waits`, `change_outdated`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`unprocessable`, or why the dose cannot be certified so, with its `field`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn patch_dose(
@@ -175,23 +157,14 @@ pub async fn patch_dose(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = Body::of(&request, payload);
+    let (staff, asked, _) = asked::json::<DosePatch>(&app, &request, payload).await?;
     let now = app.clock().now();
-    let begun = Staff::of(&request, now).and_then(|staff| {
-        Body::media(&request, &[Media::Json])?;
-        Ok((staff, path.parse::<DoseId>().map_err(|()| Problem::new(Kind::UNKNOWN_DOSE))?))
-    });
-    let (staff, id) = match begun {
-        Ok(begun) => begun,
-        Err(problem) => return Err(body.refuse(problem).await),
-    };
-    let bytes = body.whole(MAX_BODY_BYTES).await?;
+    let id: DoseId = path.parse().map_err(|()| Problem::new(Kind::UNKNOWN_DOSE))?;
     let place = app.store().dose_place(id.person, id.dose).await?;
     let (facility, province, _) = place.ok_or_else(|| Problem::new(Kind::UNKNOWN_DOSE))?;
     staff.may_touch(&facility, province.as_deref())?;
-    let asked = serde_json::from_slice::<DosePatch>(&bytes)?.asked()?;
     let subject = &staff.caller.subject;
-    let outcome = match asked {
+    let outcome = match asked.asked()? {
         // A province checks what its facilities change; it was not there when the dose was given.
         Asked::Change(..) if staff.caller.role != Role::Facility => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
         Asked::Change(change, why) => {
@@ -259,13 +232,10 @@ impl From<AmendError> for Problem {
     responses(
         (status = 201, description = "Made", body = CertificateAnswer),
         (status = 200, description = "Made before: the same answer", body = CertificateAnswer),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_certificate`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`certificate_superseded`: renew the later one", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 410, description = "`certificate_revoked`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_renewal(

@@ -16,6 +16,7 @@ use super::certificates::Links;
 use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{self, Kind, Problem, ProblemDocument};
+use super::refusals::WriteRefusals;
 use super::{NO_STORE, idempotency};
 use crate::app::App;
 use crate::issue::IssueError;
@@ -107,16 +108,9 @@ const ROUTE: &str = "POST /v1/doses";
     responses(
         (status = 201, description = "Recorded", body = DoseAnswer),
         (status = 200, description = "Recorded before: the same answer. Or many: one line a record", content((DoseAnswer = "application/json"), (DoseRow = "application/x-ndjson"))),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `bad_parameter`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 409, description = "`record_conflict`: the record number was used for another dose; `record_voided`: for one that was voided", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`, or why the dose cannot be certified, with its `field`: `product_unknown`, `date_in_the_future`, `date_before_product`, `date_before_birth`, `date_invalid`, `date_missing`, `instant_invalid`, `name_empty`, `name_too_long`, `name_invalid`, `name_loses_a_letter`, `number_invalid`, `text_invalid`, `word_unknown`, `phone_invalid`, `identity_invalid`, `ward_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_doses(

@@ -12,6 +12,7 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use metrics::{Counter, Histogram};
@@ -19,10 +20,25 @@ use metrics::{Counter, Histogram};
 use super::problem::{self, Kind, Problem};
 use crate::language::Language;
 
+/// From where a route's answers may be read.
+pub enum Openness {
+    /// Not by pages of other origins.
+    Closed,
+    /// From everywhere, but for the answers to these methods.
+    But(Vec<&'static str>),
+}
+
+impl Openness {
+    /// True if pages of every origin may read the answer to this method.
+    fn allows(&self, method: &Method) -> bool {
+        matches!(self, Openness::But(closed) if !closed.contains(&method.as_str()))
+    }
+}
+
 /// What an envelope knows of its route.
 pub struct Envelope {
     route: &'static str,
-    public: bool,
+    openness: Openness,
     access_log: bool,
     max_in_flight: usize,
     classes: [Counter; 6],
@@ -60,14 +76,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Envelope {
     /// The envelope of one route's answers.
-    pub fn new(route: &'static str, public: bool, access_log: bool, max_in_flight: usize) -> Rc<Envelope> {
+    pub fn new(route: &'static str, openness: Openness, access_log: bool, max_in_flight: usize) -> Rc<Envelope> {
         crate::telemetry::metrics();
         metrics::describe_counter!("thexanh_http_requests_total", "Requests answered, by route and class of status");
         metrics::describe_histogram!("thexanh_http_request_seconds", "Seconds to an answer's head, by route");
         let class = |class| metrics::counter!("thexanh_http_requests_total", "route" => route, "status" => class);
         Rc::new(Envelope {
             route,
-            public,
+            openness,
             access_log,
             max_in_flight,
             classes: ["other", "1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
@@ -84,14 +100,15 @@ impl Envelope {
         let began = Instant::now();
         let id = request_id(request.headers());
         let language = language(request.headers());
+        let public = self.openness.allows(request.method());
         let method = self.access_log.then(|| request.method().clone());
         let _in_flight = InFlight::enter();
         let answer = match InFlight::count() > self.max_in_flight {
             true => {
                 problem::speak(language);
-                Err(Problem::new(Kind::OVERLOADED).read_from_everywhere(self.public).into())
+                Err(Problem::new(Kind::OVERLOADED).read_from_everywhere(public).into())
             }
-            false => caught(next.call(request), self.public, language).await,
+            false => caught(next.call(request), public, language).await,
         };
         let status = match &answer {
             Ok(response) => response.status(),
@@ -118,7 +135,7 @@ impl Envelope {
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if self.public {
+        if public {
             allow_every_origin(headers);
         }
         Ok(response)
@@ -201,7 +218,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_handler_that_panics_is_answered_500_and_the_next_one_served() {
-        let seal = |request, next| Envelope::new("/x", true, false, 10).seal(request, next);
+        let seal = |request, next| Envelope::new("/x", Openness::But(Vec::new()), false, 10).seal(request, next);
         let app = App::new()
             .service(web::resource("/now").to(panics).wrap(from_fn(seal)))
             .service(web::resource("/later").to(panics_later).wrap(from_fn(seal)))

@@ -14,7 +14,10 @@ pub async fn get_healthz() -> HttpResponse {
         .body("ok\n")
 }
 
-/// Says whether requests can be served in full.
+/// Says whether requests can be served in full, and what somebody should see to meanwhile.
+///
+/// The first line is `ready`; each line after it, beginning with `see to: `, names what is served all the same but not as it
+/// should be, such as a trust list that the anchor has yet to sign.
 #[utoipa::path(
     get, path = "/readyz", tag = "service",
     responses(
@@ -25,9 +28,11 @@ pub async fn get_healthz() -> HttpResponse {
 pub async fn get_readyz(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let missing = app.missing();
     if missing.is_empty() {
+        let mut ready = "ready\n".to_owned();
+        app.remarks().iter().for_each(|remark| ready.push_str(&format!("see to: {remark}\n")));
         let mut response = HttpResponse::Ok();
         response.insert_header(("Cache-Control", "no-store"));
-        return Ok(response.content_type("text/plain; charset=utf-8").body("ready\n"));
+        return Ok(response.content_type("text/plain; charset=utf-8").body(ready));
     }
     Err(Problem::new(Kind::NOT_READY).detail(missing.join(", ")).because(missing.join(", ")))
 }

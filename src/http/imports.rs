@@ -15,13 +15,14 @@ use super::access::Role;
 use super::auth::Staff;
 use super::body::{self, Body};
 use super::problem::{self, Kind, Problem, ProblemDocument};
+use super::refusals::{ReadRefusals, WriteRefusals};
 use super::{NO_STORE, idempotency};
 use crate::app::imports::media_word;
-use crate::app::{App, SpoolWriter};
+use crate::app::{App, SpoolFile, SpoolWriter};
 use crate::language::{Language, Said};
 use crate::registration::backlog::{Media, OpenError};
 use crate::registration::imports::{self, Checking, ImportError, Places, Rejected};
-use crate::store::{Hash, ImportCounts, ImportRow, ImportStatus, Realm};
+use crate::store::{ImportCounts, ImportRow, ImportStatus, Realm};
 
 /// How a file is to be imported.
 #[derive(Deserialize, IntoParams)]
@@ -114,15 +115,8 @@ const ROUTE: &str = "POST /v1/imports";
     responses(
         (status = 202, description = "Received whole and kept: it is imported even if the service is stopped. `Location` says where to look", body = ImportDocument),
         (status = 200, description = "A dry run: what would be refused", body = ImportDocument),
-        (status = 400, description = "`bad_parameter`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 408, description = "`body_too_slow`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 422, description = "`idempotency_key_reused`, `facility_unknown`, or why the file cannot be read: `file_empty`, `file_encoding`, `header_missing`, `columns_missing`, `columns_repeated`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_import(
@@ -138,16 +132,10 @@ pub async fn post_import(
         Err(problem) => return Err(body.refuse(problem).await),
     };
     let limit = app.config().imports.max_mib << 20;
-    let (hash, bytes_total) = match receive(spool, &mut body, limit).await {
-        Ok(received) => received,
-        Err(problem) => return Err(body.refuse(problem).await),
-    };
-    let answer = received(&app, asked, id, hash, bytes_total).await;
-    match &answer {
-        Ok(answer) if answer.status() == 202 => {}
-        _ => app.imports().forget(id),
+    match receive(spool, &mut body, limit).await {
+        Ok((file, bytes_total)) => received(&app, asked, file, bytes_total).await,
+        Err(problem) => Err(body.refuse(problem).await),
     }
-    answer
 }
 
 /// What is to be done with a file.
@@ -196,8 +184,8 @@ fn not_a_place((code, said): (&'static str, Said)) -> Problem {
     problem.field("facility")
 }
 
-/// Writes the body to the disk, off the runtime's threads, and gives its SHA-256 and its length.
-async fn receive(mut spool: SpoolWriter, body: &mut Body, limit: u64) -> Result<(Hash, u64), Problem> {
+/// Writes the body to the disk, off the runtime's threads, and gives the file and its length.
+async fn receive(mut spool: SpoolWriter, body: &mut Body, limit: u64) -> Result<(SpoolFile, u64), Problem> {
     let mut ended = false;
     while !ended {
         let mut parts: Vec<Bytes> = Vec::new();
@@ -221,20 +209,15 @@ async fn receive(mut spool: SpoolWriter, body: &mut Body, limit: u64) -> Result<
         spool = written.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
     }
     let len = spool.written();
-    let hash = web::block(move || spool.finish()).await.map_err(Problem::internal)?.map_err(Problem::internal)?;
-    Ok((hash, len))
+    let file = web::block(move || spool.finish()).await.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    Ok((file, len))
 }
 
-/// What becomes of a file that was received whole.
-async fn received(
-    app: &Arc<App>,
-    asked: Asked,
-    id: Uuid,
-    file_hash: Hash,
-    bytes_total: u64,
-) -> Result<HttpResponse, Problem> {
+/// What becomes of a file that was received whole; it is gone if whoever sent it is, until its import is begun.
+async fn received(app: &Arc<App>, asked: Asked, file: SpoolFile, bytes_total: u64) -> Result<HttpResponse, Problem> {
+    let id = file.id();
     if let Some(key) = &asked.key {
-        idempotency::claim(app, &asked.staff, ROUTE, key, &file_hash).await?;
+        idempotency::claim(app, &asked.staff, ROUTE, key, &file.hash).await?;
     }
     let (looked, media) = (Arc::clone(app), asked.media);
     web::block(move || looked.imports().recognise(id, media)).await.map_err(Problem::internal)??;
@@ -246,7 +229,7 @@ async fn received(
         realm: asked.realm,
         made_by: asked.staff.caller.subject.clone(),
         media: media_word(asked.media).to_owned(),
-        file_hash,
+        file_hash: file.hash,
         headings: Vec::new(),
         status: ImportStatus::Waiting,
         bytes_total,
@@ -258,7 +241,10 @@ async fn received(
     if asked.dry_run {
         return check(app, row, asked.media).await;
     }
-    let row = app.imports().begin(app.store(), &row).await?;
+    // An import that is begun has its file, also if nobody waits for the answer any more.
+    let begun = Arc::clone(app);
+    let begun = actix_web::rt::spawn(async move { begun.imports().begin(begun.store(), &row, file).await });
+    let row = begun.await.map_err(Problem::internal)??;
     let location = format!("{}/v1/imports/{}", app.config().http.public_url, row.id);
     let document = document(app, row).await?;
     Ok(HttpResponse::Accepted().insert_header(NO_STORE).insert_header((header::LOCATION, location)).json(document))
@@ -296,10 +282,8 @@ async fn check(app: &App, row: ImportRow, media: Media) -> Result<HttpResponse, 
     params(("id" = Uuid, Path, description = "As `POST /v1/imports` answered")),
     responses(
         (status = 200, description = "As it stands", body = ImportDocument),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_import`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_import(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -313,10 +297,8 @@ pub async fn get_import(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     params(("id" = Uuid, Path, description = "As `POST /v1/imports` answered")),
     responses(
         (status = 200, description = "The cells as they were, the line and what is wrong; UTF-8 with a byte order mark. A cell that a spreadsheet would run begins with an apostrophe", body = String, content_type = "text/csv"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
         (status = 404, description = "`unknown_import`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_rejects(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -18,9 +18,11 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+mod origin;
+mod pages;
 pub mod people;
 pub mod people_me;
-mod photos;
+pub mod photos;
 pub mod problem;
 mod published;
 mod quota;
@@ -29,7 +31,10 @@ pub mod reference;
 mod refusals;
 mod registration_lists;
 pub mod registrations;
+pub mod revocation_index;
+mod revocation_lists;
 pub mod revocations;
+pub mod rules;
 mod server;
 pub mod sessions;
 mod sheet;
@@ -51,7 +56,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use access::{ROUTES, Who};
 use auth::{Rows, TokenKey};
 use body::{Body, BodyTimeout};
-use envelope::{Envelope, allow_every_origin};
+use envelope::{Envelope, Openness, allow_every_origin};
 use problem::{Kind, Problem};
 
 pub use docs::openapi;
@@ -71,6 +76,10 @@ pub struct Shared {
     pub tokens: Arc<TokenKey>,
     /// The trust list in its forms.
     pub forms: Arc<trust_list::Forms>,
+    /// The index of revocations in its forms.
+    index: Arc<revocation_index::Forms>,
+    /// The rules, ready to be sent.
+    rules: Arc<rules::Forms>,
     /// How often one address asked for a code.
     quota: Arc<quota::Quota>,
 }
@@ -78,8 +87,10 @@ pub struct Shared {
 impl Shared {
     /// What the routes of `app` share.
     pub fn new(app: Arc<App>, tokens: Arc<TokenKey>) -> Shared {
-        let quota = Arc::new(quota::Quota::new(app.config().citizens.codes_per_address_per_minute));
-        Shared { app, tokens, forms: Arc::default(), quota }
+        let config = app.config();
+        let (per_minute, trusted) = (config.citizens.codes_per_address_per_minute, &config.http.trusted_proxies);
+        let quota = Arc::new(quota::Quota::new(per_minute, trusted.clone()));
+        Shared { app, tokens, forms: Arc::default(), index: Arc::default(), rules: Arc::default(), quota }
     }
 }
 
@@ -89,6 +100,8 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.index)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.rules)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(BodyTimeout(Duration::from_secs(http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
@@ -97,15 +110,20 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
         for row in rows {
             resource = resource.route(handler(row.method, row.path).expect("every row of the table has a handler"));
         }
-        mount(shared, cfg, first.path, resource, rows.iter().map(|row| row.method), first.who == Who::Anyone);
+        mount(shared, cfg, first.path, resource, rows.iter().map(|row| (row.method, row.who == Who::Anyone)));
     }
     for (path, route) in [
         ("/openapi.json", get().to(docs::get_openapi)),
         ("/docs", get().to(docs::to_docs)),
-        ("/", get().to(docs::to_docs)),
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
-        mount(shared, cfg, path, web::resource(path).route(route), ["GET"].into_iter(), true);
+        mount(shared, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
+    }
+    for (path, _) in pages::PAGES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_page)), [("GET", false)].into_iter());
+    }
+    for path in pages::FILES {
+        mount(shared, cfg, path, web::resource(path).route(get().to(pages::get_file)), [("GET", false)].into_iter());
     }
     cfg.default_service(web::to(docs::unknown_route));
 }
@@ -116,6 +134,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/verify") => web::post().to(verify::post_verify),
         ("POST", "/v1/verify/batch") => web::post().to(verify::post_verify_batch),
         ("GET", "/v1/trust-list") => get().to(trust_list::get_trust_list),
+        ("GET", "/v1/rules") => get().to(rules::get_rules),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
         ("POST", "/v1/certificates/{uvci}/renew") => web::post().to(dose_changes::post_renewal),
@@ -123,8 +142,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/corrections") => get().to(corrections::get_corrections),
         ("GET", "/v1/corrections/{id}") => get().to(corrections::get_correction),
         ("PATCH", "/v1/corrections/{id}") => web::patch().to(corrections::patch_correction),
-        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(corrections::put_photo),
-        ("GET", "/v1/corrections/{id}/photo") => get().to(corrections::get_photo),
+        ("PUT", "/v1/corrections/{id}/photo") => web::put().to(photos::put_photo),
+        ("GET", "/v1/corrections/{id}/photo") => get().to(photos::get_photo),
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
@@ -144,7 +163,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("POST", "/v1/imports") => web::post().to(imports::post_import),
         ("GET", "/v1/imports/{id}") => get().to(imports::get_import),
         ("GET", "/v1/imports/{id}/rejects.csv") => get().to(imports::get_rejects),
+        ("GET", "/v1/revocations") => get().to(revocation_index::get_revocations),
+        ("GET", "/v1/revocations/{slice}") => get().to(revocation_index::get_slice),
         ("POST", "/v1/revocations") => web::post().to(revocations::post_revocation),
+        ("POST", "/v1/revocations/{id}/undo") => web::post().to(revocations::post_undo),
         ("GET", "/v1/reference/provinces") => get().to(reference::get_provinces),
         ("GET", "/v1/reference/facilities") => get().to(reference::get_facilities),
         ("GET", "/v1/reference/products") => get().to(reference::get_products),
@@ -183,50 +205,66 @@ fn pattern(path: &str) -> String {
     path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}")
 }
 
-/// Mounts one resource as every route is: answers sealed, other methods refused, CORS if it is public.
+/// Mounts one resource as every route is: answers sealed, other methods refused, CORS where it is public.
 ///
-/// `path`: as the metrics name it. `methods`: those that `resource` takes. The load test mounts its yardstick with it.
+/// `path`: as the metrics name it. `methods`: those that `resource` takes, and whether each is public. The load test mounts its
+/// yardstick with it.
 pub fn mount(
     shared: &Shared,
     cfg: &mut ServiceConfig,
     path: &'static str,
     resource: Resource,
-    methods: impl Iterator<Item = &'static str>,
-    public: bool,
+    methods: impl Iterator<Item = (&'static str, bool)>,
 ) {
     let config = shared.app.config();
-    let allowed: Vec<&str> =
-        methods.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect();
-    let allowed: Rc<str> = allowed.join(", ").into();
+    let methods: Vec<(&str, bool)> = methods
+        .flat_map(
+            |(name, public)| if name == "GET" { vec![(name, public), ("HEAD", public)] } else { vec![(name, public)] },
+        )
+        .collect();
+    let list = |public_only: bool| {
+        let names = methods.iter().filter(|(_, public)| *public || !public_only).map(|(name, _)| *name);
+        names.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ")
+    };
+    let public = methods.iter().any(|(_, public)| *public);
+    let allowed: Rc<Allowed> = Rc::new(Allowed { all: list(false), public: public.then(|| list(true)) });
     let otherwise =
-        move |request: HttpRequest, payload: web::Payload| other_method(Rc::clone(&allowed), public, request, payload);
+        move |request: HttpRequest, payload: web::Payload| other_method(Rc::clone(&allowed), request, payload);
+    let private = methods.iter().filter(|(_, public)| !public).map(|(name, _)| *name).collect();
     // A node that is busy is not ill: whoever asks after its health is answered.
     let max_in_flight = if path.starts_with("/v1/") { config.http.max_in_flight } else { usize::MAX };
-    let envelope = Envelope::new(path, public, config.log.access, max_in_flight);
+    let openness = if public { Openness::But(private) } else { Openness::Closed };
+    let envelope = Envelope::new(path, openness, config.log.access, max_in_flight);
     let seal = move |request, next| Rc::clone(&envelope).seal(request, next);
     cfg.service(resource.default_service(web::to(otherwise)).wrap(from_fn(seal)));
 }
 
+/// The methods of a resource, as headers list them.
+struct Allowed {
+    all: String,
+    /// Those that a page of another origin may use; `None` if there is none.
+    public: Option<String>,
+}
+
 /// Answers a method that the route does not take: `OPTIONS`, with what a page of another origin may send, or 405.
-async fn other_method(allowed: Rc<str>, public: bool, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn other_method(allowed: Rc<Allowed>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let problem = Body::of(&request, payload).refuse(Problem::new(Kind::METHOD_NOT_ALLOWED)).await;
     let mut response = match *request.method() {
         Method::OPTIONS => HttpResponse::NoContent().finish(),
         _ => actix_web::ResponseError::error_response(&problem),
     };
-    let allow = |response: &mut HttpResponse, name: header::HeaderName| {
-        if let Ok(value) = header::HeaderValue::from_str(&format!("{allowed}, OPTIONS")) {
-            response.headers_mut().insert(name, value);
+    let headers = response.headers_mut();
+    let mut insert = |name: header::HeaderName, value: &str| {
+        if let Ok(value) = header::HeaderValue::from_str(value) {
+            headers.insert(name, value);
         }
     };
-    allow(&mut response, header::ALLOW);
-    if public && request.method() == Method::OPTIONS {
-        allow(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS);
-        let headers = response.headers_mut();
-        allow_every_origin(headers);
-        let sendable = header::HeaderValue::from_static("Content-Type, If-None-Match, X-Request-Id");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, sendable);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, header::HeaderValue::from_static("86400"));
+    insert(header::ALLOW, &allowed.all);
+    if let (Some(public), &Method::OPTIONS) = (&allowed.public, request.method()) {
+        insert(header::ACCESS_CONTROL_ALLOW_METHODS, public);
+        insert(header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, If-None-Match, X-Request-Id");
+        insert(header::ACCESS_CONTROL_MAX_AGE, "86400");
+        allow_every_origin(response.headers_mut());
     }
     response
 }

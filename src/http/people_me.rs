@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::NO_STORE;
+use super::auth::Staff;
 use super::certificates::HeldDocument;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::quota::Quota;
-use super::registrations::{Citizen, RegistrationDocument};
+use super::refusals::{ReadRefusals, WriteRefusals};
+use super::registrations::RegistrationDocument;
+use super::{NO_STORE, asked};
 use crate::app::App;
 use crate::registration::claims::ClaimRequest;
 use crate::registration::{fhir, health_number};
@@ -113,16 +115,13 @@ pub struct RecordQuery {
     get, path = "/v1/people/me", tag = "citizens", security(("bearer" = [])), params(RecordQuery),
     responses(
         (status = 200, description = "All of them", content(([RecordDocument] = "application/json"), (Object = "application/fhir+json"))),
-        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
 pub async fn get_people_me(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let citizen = Citizen::of(&app, &request)?;
+    let account = Staff::of(&request, app.clock().now())?.citizen()?;
     let as_fhir = wants_fhir(&request)?;
-    let held = app.store().records_held(citizen.account).await?;
+    let held = app.store().records_held(account).await?;
     if as_fhir {
         let bundle = bundle(&app, &held)?;
         return Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type(fhir::MEDIA).body(bundle));
@@ -234,14 +233,9 @@ pub struct Claimed {
     post, path = "/v1/people/claims", tag = "citizens", security(("bearer" = [])), request_body = ClaimRequest,
     responses(
         (status = 201, description = "It is the caller's", body = Claimed),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 422, description = "`claim_refused`, `claim_incomplete`, `too_many_people`, or what is wrong with a field", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_claim(
@@ -249,10 +243,11 @@ pub async fn post_claim(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (citizen, claim): (Citizen, ClaimRequest) = Citizen::with_body(&app, &request, payload).await?;
-    let audited = citizen.staff.audited("person.claim", None, "", app.clock().now());
-    let person = app.desk().claim(citizen.account, claim, audited).await?;
-    app.held_lists().forget(citizen.account);
+    let (staff, claim, _) = asked::json::<ClaimRequest>(&app, &request, payload).await?;
+    let account = staff.citizen()?;
+    let audited = staff.audited("person.claim", None, "", app.clock().now());
+    let person = app.desk().claim(account, claim, audited).await?;
+    app.held_lists().forget(account);
     let claimed = Claimed { id: person, health_number: health_number::of(person) };
     Ok(HttpResponse::Created().insert_header(NO_STORE).json(claimed))
 }
@@ -267,20 +262,15 @@ pub struct NewPhone {
     code: String,
 }
 
-/// Lets the account answer to another number, whose code `POST /v1/sessions` sent.
+/// Lets the account answer to another number, whose code `POST /v1/sessions` sent. Its sessions so far are over, this one too.
 #[utoipa::path(
     post, path = "/v1/people/me/phone", tag = "citizens", security(("bearer" = [])), request_body = NewPhone,
     responses(
         (status = 204, description = "The new number opens the account, the old one no longer does"),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 409, description = "`phone_in_use`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`code_wrong`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_phone(
@@ -289,10 +279,11 @@ pub async fn post_phone(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (citizen, new): (Citizen, NewPhone) = Citizen::with_body(&app, &request, payload).await?;
+    let (staff, new, _) = asked::json::<NewPhone>(&app, &request, payload).await?;
     let now = app.clock().now();
     quota.take(&request, now)?;
-    let audited = citizen.staff.audited("account.phone", None, "the new number was confirmed", now);
-    app.desk().change_phone(citizen.account, new.session, &new.code, audited).await?;
+    let audited = staff.audited("account.phone", None, "the new number was confirmed", now);
+    app.desk().change_phone(staff.citizen()?, new.session, &new.code, audited).await?;
+    app.refresh_sessions().await?;
     Ok(HttpResponse::NoContent().insert_header(NO_STORE).finish())
 }

@@ -1,22 +1,98 @@
-//! Photos that are sent: what they begin with and how many pixels they say they have, before they are kept. Nothing is decoded.
+//! `/v1/corrections/{id}/photo`: a photo of the paper slip. What it begins with and how many pixels it says it has are looked at
+//! before it is kept; nothing is decoded.
 
-use super::body::Media;
-use super::problem::{Kind, Problem};
-use crate::language::Said;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::NO_STORE;
+use super::asked::refused;
+use super::auth::Staff;
+use super::body::{Body, Media};
+use super::corrections::{CorrectionAnswer, actor, of_theirs, read};
+use super::problem::{Kind, Problem, ProblemDocument};
+use super::refusals::{ReadRefusals, WriteRefusals};
+use crate::app::App;
+
+/// Keeps a photo of the paper slip with an open correction, in the place of the one before it.
+#[utoipa::path(
+    put, path = "/v1/corrections/{id}/photo", tag = "corrections", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The correction")),
+    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+    responses(
+        (status = 200, description = "Kept", body = CorrectionAnswer),
+        WriteRefusals,
+        (status = 404, description = "`unknown_correction`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`correction_closed`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`: 2 MiB at most", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`unprocessable`: not a picture of that kind, or of too many pixels", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn put_photo(
+    app: web::Data<App>,
+    path: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = Body::of(&request, payload);
+    let now = app.clock().now();
+    let begun =
+        Staff::of(&request, now).and_then(|staff| Ok((staff, Body::media(&request, &[Media::Jpeg, Media::Png])?)));
+    let (staff, media) = match begun {
+        Ok(begun) => begun,
+        Err(problem) => return Err(body.refuse(problem).await),
+    };
+    let id = match of_theirs(&app, &staff, &path).await {
+        Ok(id) => id,
+        Err(problem) => return Err(body.refuse(problem).await),
+    };
+    let photo = body.whole(MAX_BYTES).await?;
+    check(media, &photo)?;
+    let row = app.desk().attach(id, media.name(), &photo, &actor(&staff), now).await?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(CorrectionAnswer::whole(&app, &staff, row)?))
+}
+
+/// The photo of a correction.
+#[utoipa::path(
+    get, path = "/v1/corrections/{id}/photo", tag = "corrections", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The correction")),
+    responses(
+        (status = 200, description = "The photo", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+        ReadRefusals,
+        (status = 404, description = "`unknown_correction`: or it has no photo", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub async fn get_photo(
+    app: web::Data<App>,
+    path: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let now = app.clock().now();
+    let staff = Staff::of(&request, now)?;
+    let id = of_theirs(&app, &staff, &path).await?;
+    if staff.account().is_none() {
+        app.store().audit(&staff.audited("correction.photo", Some(id.person), "a correction", now)).await?;
+    }
+    let photo = app.desk().photo(&read(&app, id).await?).await?;
+    let (media, photo) = photo.ok_or_else(|| Problem::new(Kind::UNKNOWN_CORRECTION))?;
+    let mut response = HttpResponse::Ok();
+    // What somebody sent is shown as a picture, never as a page.
+    response.insert_header(NO_STORE).insert_header(("X-Content-Type-Options", "nosniff"));
+    response.insert_header(("Content-Security-Policy", "sandbox; default-src 'none'"));
+    Ok(response.content_type(media).body(photo))
+}
 
 /// The largest photo.
-pub const MAX_BYTES: usize = 2 << 20;
+const MAX_BYTES: usize = 2 << 20;
 /// The longest side in pixels: whoever shows it decodes at most 64 million of them.
-pub const MAX_SIDE: u32 = 8_000;
+const MAX_SIDE: u32 = 8_000;
 
 /// Refuses what is no picture of this kind, and one of too many pixels.
-pub fn check(media: Media, bytes: &[u8]) -> Result<(), Problem> {
+fn check(media: Media, bytes: &[u8]) -> Result<(), Problem> {
     let size = match media {
         Media::Png => png_size(bytes),
         Media::Jpeg => jpeg_size(bytes),
         Media::Text | Media::Json | Media::Ndjson | Media::FhirNdjson | Media::Csv => None,
     };
-    let refuse = |en, vi| Err(Problem::new(Kind::UNPROCESSABLE).field("photo").said(Said { en, vi }));
+    let refuse = |en, vi| Err(refused("photo", en, vi));
     match size {
         None => refuse("it is no whole picture of the kind that it says", "không phải ảnh đúng loại đã khai"),
         Some((width, height)) if width == 0 || height == 0 || width.max(height) > MAX_SIDE => {

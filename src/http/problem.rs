@@ -94,6 +94,10 @@ kinds! {
     UNKNOWN_CORRECTION = 404 "unknown_correction" "There is no such correction" "Không có yêu cầu đính chính này";
     /// No import with this id.
     UNKNOWN_IMPORT = 404 "unknown_import" "There is no such import" "Không có lần nhập dữ liệu này";
+    /// No request to revoke with this id.
+    UNKNOWN_REVOCATION = 404 "unknown_revocation" "There is no such revocation" "Không có lần thu hồi này";
+    /// No slice of that name belongs to an index that is served.
+    UNKNOWN_SLICE = 404 "unknown_slice" "There is no such slice" "Không có phần dữ liệu này";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.
@@ -116,6 +120,14 @@ kinds! {
     CHANGE_WAITS = 409 "change_waits" "Another change waits for a second person" "Một thay đổi khác đang chờ người thứ hai";
     /// What was to be changed is no longer what it was.
     CHANGE_OUTDATED = 409 "change_outdated" "The dose was changed since" "Mũi tiêm đã được sửa từ đó";
+    /// What is to be undone was never done.
+    NOT_REVOKED = 409 "not_revoked" "This certificate was not revoked" "Chứng nhận này chưa từng bị thu hồi";
+    /// The record says that the certificate is wrong.
+    PUT_RIGHT = 409 "put_right" "It fell because the record was put right" "Chứng nhận bị thu hồi do hồ sơ đã được đính chính";
+    /// The hour in which it can be undone is over.
+    TOO_LATE = 409 "too_late" "It is too late to undo this" "Đã quá thời hạn hoàn tác";
+    /// The record was changed since.
+    NO_LONGER_TRUE = 409 "no_longer_true" "What this certificate says is no longer true" "Nội dung chứng nhận này không còn đúng";
     /// A later certificate says something else.
     CERTIFICATE_SUPERSEDED = 409 "certificate_superseded" "A later certificate took its place" "Đã có chứng nhận mới hơn thay thế";
     /// Somebody answered in the meantime.
@@ -150,6 +162,8 @@ kinds! {
     OVERLOADED = 503 "overloaded" "The service is busy" "Hệ thống đang bận";
     /// `/readyz` names what is missing.
     NOT_READY = 503 "not_ready" "The service is not ready" "Hệ thống chưa sẵn sàng";
+    /// The anchor has signed no list yet: it may be kept off line.
+    NOT_SIGNED = 503 "not_signed" "It is not signed yet" "Chưa được ký";
 }
 
 /// The document itself. Source: RFC 9457 §3.

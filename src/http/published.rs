@@ -33,7 +33,7 @@ impl Published {
 
     /// The answer to `request`: 200 with the document, or 304 if the asker has it.
     pub fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let gzip = !self.gzip.is_empty() && self.gzip.len() < self.plain.len() && takes_gzip(request);
+        let gzip = !self.gzip.is_empty() && self.gzip.len() < self.plain.len() && takes(request, "gzip");
         // A strong tag names bytes, and these are others.
         let tag = if gzip { format!("\"{}-gzip\"", self.tag) } else { format!("\"{}\"", self.tag) };
         let known = has_tag(request, &self.tag);
@@ -53,27 +53,28 @@ impl Published {
     }
 }
 
-/// True if `If-None-Match` names the tag, in either coding, weakly compared (RFC 9110 §13.1.2), or `*`.
-fn has_tag(request: &HttpRequest, tag: &str) -> bool {
+/// True if `If-None-Match` names the tag, in any coding, weakly compared (RFC 9110 §13.1.2), or `*`.
+pub(super) fn has_tag(request: &HttpRequest, tag: &str) -> bool {
     let values = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
     tags.any(|theirs| {
         let bare = theirs.trim_matches('"');
-        theirs == "*" || bare.strip_suffix("-gzip").unwrap_or(bare) == tag
+        let coded = bare.strip_suffix("-gzip").or_else(|| bare.strip_suffix("-br"));
+        theirs == "*" || coded.unwrap_or(bare) == tag
     })
 }
 
-/// True if `Accept-Encoding` names gzip and does not forbid it.
-fn takes_gzip(request: &HttpRequest) -> bool {
+/// True if `Accept-Encoding` names this coding and does not forbid it.
+pub(super) fn takes(request: &HttpRequest, wanted: &str) -> bool {
     let values = request.headers().get_all(header::ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
-        let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted) || name == "*");
         let forbidden = parts.any(|part| {
             let quality = part.strip_prefix("q=").and_then(|quality| quality.parse::<f32>().ok());
             quality.is_some_and(|quality| quality <= 0.0)
         });
-        gzip && !forbidden
+        named && !forbidden
     })
 }
 
@@ -118,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_take_it() {
+    fn a_coding_is_sent_to_those_who_take_it() {
         for (accepted, gzip) in
             [("gzip", true), ("gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false), ("", false)]
         {
             let request = TestRequest::get().insert_header(("Accept-Encoding", accepted)).to_http_request();
-            assert_eq!(takes_gzip(&request), gzip, "{accepted}");
+            assert_eq!(takes(&request, "gzip"), gzip, "{accepted}");
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use moka::sync::Cache;
 
+use super::origin;
 use super::problem::{Kind, Problem};
 use crate::certificate::UnixSeconds;
+use crate::config::Network;
 
 /// Addresses remembered at most: a flood from more of them forgets the oldest.
 const ADDRESSES: u64 = 100_000;
@@ -18,6 +20,7 @@ const ADDRESSES: u64 = 100_000;
 /// A bucket of tokens for each address.
 pub struct Quota {
     per_minute: u64,
+    trusted_proxies: Vec<Network>,
     buckets: Cache<IpAddr, Arc<Mutex<Bucket>>>,
 }
 
@@ -28,16 +31,16 @@ struct Bucket {
 }
 
 impl Quota {
-    /// `per_minute` for each address, as many at once; 0 for no limit.
-    pub fn new(per_minute: u64) -> Quota {
+    /// `per_minute` for each address, as many at once; 0 for no limit. `trusted_proxies` say whose address it is.
+    pub fn new(per_minute: u64, trusted_proxies: Vec<Network>) -> Quota {
         let buckets = Cache::builder().max_capacity(ADDRESSES).time_to_idle(Duration::from_secs(120)).build();
-        Quota { per_minute, buckets }
+        Quota { per_minute, trusted_proxies, buckets }
     }
 
     /// Takes one token of the address that `request` comes from. Errors: [`Kind::TOO_MANY_REQUESTS`].
     pub fn take(&self, request: &HttpRequest, now: UnixSeconds) -> Result<(), Problem> {
-        match request.peer_addr() {
-            Some(peer) if !self.allows(peer.ip(), now) => Err(Problem::new(Kind::TOO_MANY_REQUESTS).retry_after(2)),
+        match origin::address(request, &self.trusted_proxies) {
+            Some(address) if !self.allows(address, now) => Err(Problem::new(Kind::TOO_MANY_REQUESTS).retry_after(2)),
             Some(_) | None => Ok(()),
         }
     }
@@ -86,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_a_minute_and_gets_them_back_one_by_one() {
-        let quota = Quota::new(30);
+        let quota = Quota::new(30, Vec::new());
         let ask = |at: i64| quota.allows(address("192.0.2.1"), UnixSeconds(NOW.0 + at));
         assert_eq!((0..31).filter(|_| ask(0)).count(), 30);
         assert!(!ask(1), "half a token");
@@ -97,12 +100,12 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_network_share_a_bucket_and_no_limit_is_none() {
-        let quota = Quota::new(1);
+        let quota = Quota::new(1, Vec::new());
         assert!(quota.allows(address("2001:db8::1"), NOW));
         assert!(!quota.allows(address("2001:db8::ffff:1"), NOW));
         assert!(quota.allows(address("2001:db8:0:1::1"), NOW));
         assert!(quota.allows(address("::ffff:192.0.2.1"), NOW) && !quota.allows(address("192.0.2.1"), NOW));
-        let off = Quota::new(0);
+        let off = Quota::new(0, Vec::new());
         assert!((0..1000).all(|_| off.allows(address("192.0.2.1"), NOW)));
     }
 }

@@ -20,7 +20,7 @@ use super::{NO_STORE, sheet};
 use crate::app::App;
 use crate::language::Said;
 use crate::registration::contact::{self, Contact, Contacted};
-use crate::registration::{reference, sessions};
+use crate::registration::{priority, reference, sessions};
 use crate::store::{ListFilter, ListKey, ListedRow, contacts};
 
 /// Which registrations are listed.
@@ -85,7 +85,7 @@ pub struct ListedRegistration {
     /// What they do.
     occupation: String,
     /// The priority group, 0 for none.
-    group: i64,
+    group: u8,
     /// How it stands.
     status: String,
     /// How many contacts were written down.
@@ -129,7 +129,7 @@ impl ListedRegistration {
             district: row.key.district,
             address: row.address,
             occupation: row.occupation,
-            group: contact::group_of(row.key.rank),
+            group: priority::number(row.key.rank),
             status: row.status,
             contacts: contacts(row.contact.as_ref()),
             contact: row.contact,
@@ -237,7 +237,8 @@ fn filter(query: &ListQuery, locality: &Locality) -> Result<ListFilter, Problem>
         districts = vec![ward.district.code.to_owned()];
     }
     let rank = query.group.map(|group| {
-        contact::rank_of(group).ok_or_else(|| bad("group", "expected 1 to 16, or 0", "cần 1 đến 16, hoặc 0"))
+        let rank = u64::try_from(group).ok().and_then(priority::rank);
+        rank.ok_or_else(|| bad("group", "expected 1 to 16, or 0", "cần 1 đến 16, hoặc 0"))
     });
     if query.status.as_ref().is_some_and(|status| !contact::STATUSES.contains(&status.as_str())) {
         return Err(bad("status", "there is no such status", "không có trạng thái này"));

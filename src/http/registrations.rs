@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::Staff;
-use super::body::{Body, Media};
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::reference::WardDocument;
 use super::refusals::{ReadRefusals, WriteRefusals};
@@ -132,7 +131,7 @@ impl RegistrationDocument {
 }
 
 /// The longest registration: every text as `\uXXXX\uXXXX`.
-pub const MAX_REGISTRATION_BYTES: usize = 128 * 1024;
+const MAX_BODY_BYTES: usize = 128 * 1024;
 const ROUTE: &str = "POST /v1/registrations";
 
 /// Registers somebody: oneself or family, twenty people in an account at most. Sent again, it gives the same person.
@@ -145,15 +144,10 @@ const ROUTE: &str = "POST /v1/registrations";
     responses(
         (status = 201, description = "Registered", body = RegistrationMade),
         (status = 200, description = "Registered before by this account: the same person", body = RegistrationMade),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `bad_parameter`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 409, description = "`person_held`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`too_many_people`, `idempotency_key_reused`, or why it cannot be taken, with its `field`: `name_empty`, `name_too_long`, `name_invalid`, `name_loses_a_letter`, `date_invalid`, `date_missing`, `date_in_the_future`, `word_unknown`, `phone_invalid`, `phone_missing`, `identity_invalid`, `ward_unknown`, `text_invalid`, `group_unknown`, `version_unknown`, `answers_incomplete`, `consent_missing`, `consent_invalid`, `guardian_missing`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_registration(
@@ -161,27 +155,18 @@ pub async fn post_registration(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = Body::of(&request, payload);
-    let now = app.clock().now();
-    let begun = Citizen::of(&app, &request).and_then(|citizen| {
-        Body::media(&request, &[Media::Json])?;
-        Ok((citizen, idempotency::key(&request)?))
-    });
-    let (citizen, key) = match begun {
-        Ok(begun) => begun,
-        Err(problem) => return Err(body.refuse(problem).await),
-    };
-    let bytes = body.whole(MAX_REGISTRATION_BYTES).await?;
+    let (staff, bytes) = asked::body(&app, &request, payload, MAX_BODY_BYTES).await?;
+    let account = staff.citizen()?;
     let application: Application = serde_json::from_slice(&bytes)?;
-    if let Some(key) = key {
-        idempotency::claim(&app, &citizen.staff, ROUTE, &key, &bytes).await?;
+    if let Some(key) = idempotency::key(&request)? {
+        idempotency::claim(&app, &staff, ROUTE, &key, &bytes).await?;
     }
-    let registered = app.registrar().register(citizen.account, application, now).await?;
+    let registered = app.registrar().register(account, application, app.clock().now()).await?;
     let mut response = if registered.new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header(NO_STORE).json(RegistrationMade {
         id: registered.person,
         health_number: health_number::of(registered.person),
-        status: crate::registration::registrations::REGISTERED,
+        status: crate::registration::contact::REGISTERED,
     }))
 }
 
@@ -215,9 +200,7 @@ pub async fn get_registrations(app: web::Data<App>, request: HttpRequest) -> Res
     params(("id" = Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "As it stands", body = RegistrationDocument),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
 pub async fn get_registration(
@@ -225,8 +208,8 @@ pub async fn get_registration(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let citizen = Citizen::of(&app, &request)?;
-    shown(&app, &citizen, person(&path)?).await
+    let staff = Staff::of(&request, app.clock().now())?;
+    shown(&app, staff.citizen()?, person(&path)?).await
 }
 
 /// What changes: as a citizen, or as staff who called.
@@ -258,23 +241,15 @@ pub async fn patch_registration(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = Body::of(&request, payload);
-    let begun = Staff::of(&request, app.clock().now()).and_then(|staff| {
-        Body::media(&request, &[Media::Json])?;
-        Ok(staff)
-    });
-    let staff = match begun {
-        Ok(staff) => staff,
-        Err(problem) => return Err(body.refuse(problem).await),
-    };
-    let bytes = body.whole(MAX_REGISTRATION_BYTES).await?;
+    let (staff, bytes) = asked::body(&app, &request, payload, MAX_BODY_BYTES).await?;
     let Some(account) = staff.account() else {
         let person = asked::person(&path)?;
         return registration_lists::contact(&app, &staff, person, serde_json::from_slice(&bytes)?).await;
     };
     let (change, person): (Change, Uuid) = (serde_json::from_slice(&bytes)?, person(&path)?);
-    app.desk().change_registration(account, person, change, app.clock().now()).await?;
-    shown(&app, &Citizen { staff, account }, person).await
+    let audited = staff.audited("registration.change", Some(person), "", app.clock().now());
+    app.desk().change_registration(account, person, change, audited).await?;
+    shown(&app, account, person).await
 }
 
 /// Withdraws a registration. Its record stays; registering again opens it.
@@ -283,9 +258,7 @@ pub async fn patch_registration(
     params(("id" = Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "As it stands now", body = RegistrationDocument),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
+        ReadRefusals,
     )
 )]
 pub async fn delete_registration(
@@ -293,10 +266,12 @@ pub async fn delete_registration(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let citizen = Citizen::of(&app, &request)?;
-    let person = person(&path)?;
-    app.desk().withdraw_registration(citizen.account, person, app.clock().now()).await?;
-    shown(&app, &citizen, person).await
+    let now = app.clock().now();
+    let staff = Staff::of(&request, now)?;
+    let (account, person) = (staff.citizen()?, person(&path)?);
+    let audited = staff.audited("registration.withdraw", Some(person), "", now);
+    app.desk().withdraw_registration(account, person, audited).await?;
+    shown(&app, account, person).await
 }
 
 /// Takes a new health declaration in place of the last.
@@ -305,14 +280,9 @@ pub async fn delete_registration(
     params(("id" = Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "The registration with it", body = RegistrationDocument),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `token_invalid`, `token_expired`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "`role_not_allowed`, `not_yours`", body = ProblemDocument, content_type = "application/problem+json"),
+        WriteRefusals,
         (status = 409, description = "`registration_withdrawn`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`version_unknown`, `answers_incomplete`, `text_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_declaration(
@@ -321,42 +291,12 @@ pub async fn post_declaration(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (citizen, declaration): (Citizen, Declaration) = Citizen::with_body(&app, &request, payload).await?;
-    let person = person(&path)?;
-    app.desk().declare_anew(citizen.account, person, declaration, app.clock().now()).await?;
-    shown(&app, &citizen, person).await
-}
-
-/// A citizen who is logged in.
-pub(super) struct Citizen {
-    pub staff: Staff,
-    pub account: Uuid,
-}
-
-impl Citizen {
-    /// Who sent this request, if it is a citizen.
-    pub fn of(app: &App, request: &HttpRequest) -> Result<Citizen, Problem> {
-        let staff = Staff::of(request, app.clock().now())?;
-        let account = staff.account().ok_or_else(|| Problem::new(Kind::ROLE_NOT_ALLOWED))?;
-        Ok(Citizen { staff, account })
-    }
-
-    /// Who sent this request, and the JSON that came with it.
-    pub async fn with_body<T: serde::de::DeserializeOwned>(
-        app: &App,
-        request: &HttpRequest,
-        payload: web::Payload,
-    ) -> Result<(Citizen, T), Problem> {
-        let body = Body::of(request, payload);
-        let begun = Citizen::of(app, request).and_then(|citizen| {
-            Body::media(request, &[Media::Json])?;
-            Ok(citizen)
-        });
-        match begun {
-            Ok(citizen) => Ok((citizen, serde_json::from_slice(&body.whole(MAX_REGISTRATION_BYTES).await?)?)),
-            Err(problem) => Err(body.refuse(problem).await),
-        }
-    }
+    let (staff, bytes) = asked::body(&app, &request, payload, MAX_BODY_BYTES).await?;
+    let (account, person) = (staff.citizen()?, person(&path)?);
+    let declaration: Declaration = serde_json::from_slice(&bytes)?;
+    let audited = staff.audited("registration.declare", Some(person), "", app.clock().now());
+    app.desk().declare_anew(account, person, declaration, audited).await?;
+    shown(&app, account, person).await
 }
 
 /// Who cannot be read is nobody of the caller's.
@@ -364,8 +304,8 @@ fn person(path: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(path).map_err(|_| Problem::new(Kind::NOT_YOURS))
 }
 
-async fn shown(app: &App, citizen: &Citizen, person: Uuid) -> Result<HttpResponse, Problem> {
-    let rows = app.desk().registrations(citizen.account, Some(person)).await?;
+async fn shown(app: &App, account: Uuid, person: Uuid) -> Result<HttpResponse, Problem> {
+    let rows = app.desk().registrations(account, Some(person)).await?;
     let (person, row) = rows.first().ok_or_else(|| Problem::new(Kind::NOT_YOURS))?;
     let document = RegistrationDocument::of(&app.desk().data_key, person, row)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(document))

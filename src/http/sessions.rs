@@ -10,6 +10,7 @@ use super::auth::TokenKey;
 use super::body::{Body, Media};
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::quota::Quota;
+use super::refusals::BodyRefusals;
 use crate::app::App;
 use crate::app::sms::Message;
 use crate::certificate::UnixSeconds;
@@ -62,12 +63,9 @@ const MAX_BODY_BYTES: usize = 1024;
     post, path = "/v1/sessions", tag = "citizens", request_body = SessionRequest,
     responses(
         (status = 201, description = "A code is on its way", body = SessionStarted),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyRefusals,
         (status = 422, description = "`phone_invalid`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`, `overloaded`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_session(
@@ -94,12 +92,9 @@ pub async fn post_session(
     params(("id" = Uuid, Path, description = "What `POST /v1/sessions` answered")),
     responses(
         (status = 200, description = "Logged in", body = SessionOpened),
-        (status = 400, description = "`bad_json`, `wrong_shape`, `body_broken`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemDocument, content_type = "application/problem+json"),
+        BodyRefusals,
         (status = 422, description = "`code_wrong`: wrong, too old, used, tried too often, or never sent", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn post_confirmation(
@@ -113,9 +108,9 @@ pub async fn post_confirmation(
     let now = app.clock().now();
     let said: Confirmation = read(&quota, &request, payload, now).await?;
     let id = Uuid::try_parse(&path).map_err(|_| Problem::new(Kind::CODE_WRONG))?;
-    let account = app.desk().confirm_code(id, &said.code, now).await?;
+    let (account, epoch) = app.desk().confirm_code(id, &said.code, now).await?;
     let expires_at = UnixSeconds(now.0 + app.config().citizens.session_s);
-    let opened = SessionOpened { token: tokens.mint_session(account, expires_at), expires_at: expires_at.0 };
+    let opened = SessionOpened { token: tokens.mint_session(account, epoch, expires_at), expires_at: expires_at.0 };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(opened))
 }
 

@@ -13,7 +13,7 @@ use super::locality::{self, Locality, province_of};
 use super::problem::Problem;
 use super::refusals::ReadRefusals;
 use crate::app::App;
-use crate::registration::contact;
+use crate::registration::priority;
 use crate::store::DemandRow;
 
 /// What is counted.
@@ -52,7 +52,7 @@ pub struct DemandCount {
     #[serde(skip_serializing_if = "String::is_empty")]
     ward: String,
     /// The priority group, 0 for none.
-    group: i64,
+    group: u8,
     /// How they stand.
     status: String,
     /// How many.
@@ -108,7 +108,7 @@ fn by_ward(place: &Locality, rows: &[DemandRow]) -> Vec<DemandCount> {
         province: place.province.clone(),
         district: row.district.clone(),
         ward: row.ward.clone(),
-        group: contact::group_of(row.rank),
+        group: priority::number(row.rank),
         status: row.status.clone(),
         count: row.count,
     };
@@ -124,7 +124,7 @@ fn by_province(rows: &[DemandRow]) -> Vec<DemandCount> {
         province: province.to_owned(),
         district: String::new(),
         ward: String::new(),
-        group: contact::group_of(rank),
+        group: priority::number(rank),
         status: status.to_owned(),
         count,
     };

@@ -1,4 +1,5 @@
-//! `GET /v1/trust-list`: the public keys that verifiers accept, as JSON, as JWKS, or as a COSE key set, by `Accept`.
+//! `GET /v1/trust-list`: the public keys that verifiers accept, as JSON, signed by the anchor, as JWKS, or as a COSE key set,
+//! by `Accept`.
 
 use std::sync::Arc;
 
@@ -6,135 +7,73 @@ use actix_web::http::header::{self, Header as _};
 use actix_web::{HttpRequest, HttpResponse, web};
 use arc_swap::ArcSwapOption;
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use coset::iana::{Algorithm as CoseAlgorithm, EllipticCurve};
 use coset::{CborSerializable as _, CoseKeyBuilder, CoseKeySet, Label};
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::{Decode as _, asn1::UintRef};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
 
-use super::problem::{Problem, ProblemDocument};
+use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;
-use crate::app::App;
-use crate::certificate::UnixSeconds;
-use crate::ed25519;
-use crate::keys::{Algorithm, KeyError, PublicKey};
-use crate::trust::{TrustList, TrustedKey, Usages};
+use crate::app::{App, SignedList};
+use crate::keys::Algorithm;
+use crate::signed;
+use crate::trust::{TrustList, TrustListDocument, TrustedKey};
 
-/// The public keys that certificates are accepted under.
-#[derive(Serialize, Deserialize, ToSchema)]
-pub struct TrustListDocument {
-    /// Goes up with every change.
-    version: u64,
-    /// When this version was put together here, in seconds since 1970.
-    issued_at: i64,
-    /// By when to ask again at the latest, in seconds since 1970.
-    next_update: i64,
-    /// Every key; several may share a kid.
-    keys: Vec<TrustedKeyDocument>,
-}
-
-/// One public key. Times are seconds since 1970 and absent where there is no bound.
-#[derive(Serialize, Deserialize, ToSchema)]
-pub struct TrustedKeyDocument {
-    /// A hint that narrows the search, in standard base64; may collide.
-    #[schema(example = "LPCGKdiZxq8=")]
-    kid: String,
-    /// Whose it is: ISO 3166-1 alpha-2.
-    #[schema(example = "VN")]
-    country: String,
-    /// `EdDSA`, `ES256` or `PS256`. The key decides, never the header.
-    #[schema(example = "EdDSA")]
-    algorithm: String,
-    /// Whether it may sign the compact profile.
-    national: bool,
-    /// The DER SubjectPublicKeyInfo in standard base64.
-    public_key: String,
-    /// `vaccination`, `test`, `recovery`.
-    usages: Vec<String>,
-    /// Whether it is this registry's.
-    own: bool,
-    /// Certificates of its with an earlier `iat` are refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    signs_from: Option<i64>,
-    /// Certificates of its with a later `iat` are refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    signs_until: Option<i64>,
-    /// The first second of its trust.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    trusted_from: Option<i64>,
-    /// The last second of its trust.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    trusted_until: Option<i64>,
-    /// When it was withdrawn: all that it signed falls.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    withdrawn_at: Option<i64>,
-}
-
-/// Why a document is no trust list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DocumentError {
-    /// A kid or a public key is not base64, or a kid not 8 bytes.
-    #[error("a kid or a public key in it is not written as it should be")]
-    Malformed,
-    /// A public key cannot be used.
-    #[error("a key in it cannot be used: {0}")]
-    Key(#[from] KeyError),
-}
-
-impl TrustListDocument {
-    /// The trust list that this is. `ed25519`: through which its Ed25519 keys verify. Errors: every [`DocumentError`].
-    pub fn into_list(self, ed25519: &Arc<ed25519::Engine>) -> Result<TrustList, DocumentError> {
-        let keys = self.keys.into_iter().map(TrustedKey::try_from).collect::<Result<Vec<_>, _>>()?;
-        Ok(TrustList::new(self.version, keys, ed25519)?)
-    }
-}
-
-impl TryFrom<TrustedKeyDocument> for TrustedKey {
-    type Error = DocumentError;
-
-    fn try_from(document: TrustedKeyDocument) -> Result<TrustedKey, DocumentError> {
-        let spki_der = BASE64_STANDARD.decode(&document.public_key).map_err(|_| DocumentError::Malformed)?;
-        Ok(TrustedKey {
-            key: PublicKey::from_spki_der(&spki_der)?,
-            kid: document.kid.parse().map_err(|_| DocumentError::Malformed)?,
-            country: document.country,
-            national: document.national,
-            usages: Usages::from_words(document.usages.iter().map(String::as_str)),
-            own: document.own,
-            signs_from: document.signs_from.map(UnixSeconds),
-            signs_until: document.signs_until.map(UnixSeconds),
-            trusted_from: document.trusted_from.map(UnixSeconds),
-            trusted_until: document.trusted_until.map(UnixSeconds),
-            withdrawn_at: document.withdrawn_at.map(UnixSeconds),
-        })
-    }
-}
-
-/// The trust list in its three forms, made once a version. Mounted with the routes.
+/// The trust list in its forms, made once a version and a signature. Mounted with the routes.
 #[derive(Default)]
-pub struct Forms(ArcSwapOption<(u64, [Published; 3])>);
+pub struct Forms(ArcSwapOption<Made>);
 
-/// For how long a verifier may rely on a list, in seconds: a day without us, and its shift is over.
-const NEXT_UPDATE_S: i64 = 24 * 3600;
+/// The forms of one list.
+struct Made {
+    /// The version of the list in force.
+    version: u64,
+    /// The signed list that was there.
+    signed_list: Option<Arc<SignedList>>,
+    json: Published,
+    jwks: Published,
+    cose_key_set: Published,
+    signed: Option<Published>,
+}
+
+impl Forms {
+    /// The forms of what is in force now.
+    fn of(&self, app: &App) -> Result<Arc<Made>, Problem> {
+        let (trust, signed_list) = (app.trust(), app.signed_list());
+        let issued_at = |list: &Option<Arc<SignedList>>| list.as_ref().map(|list| list.stamp().issued_at);
+        let is_it = |made: &Arc<Made>| {
+            made.version == trust.version() && issued_at(&made.signed_list) == issued_at(&signed_list)
+        };
+        if let Some(made) = self.0.load_full().filter(is_it) {
+            return Ok(made);
+        }
+        let made = Arc::new(published(app, &trust, signed_list)?);
+        self.0.store(Some(Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
 const CACHE: &str = "public, max-age=60, stale-while-revalidate=300";
 const JWKS: &str = "application/jwk-set+json";
 const COSE_KEY_SET: &str = "application/cose-key-set";
+const COSE: &str = "application/cose";
 
 /// The public keys that certificates are accepted under.
 ///
-/// Ask again with `If-None-Match`. Keys that were withdrawn stay listed in JSON, and are left out of the other two forms.
+/// Ask again with `If-None-Match`. Keys that were withdrawn stay listed in JSON, and are left out of the key sets. The signed
+/// form is the newest that the anchor signed, the same on every node: where the anchor is kept off line it may be older than
+/// the JSON, never newer.
 #[utoipa::path(
     get, path = "/v1/trust-list", tag = "trust",
     params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the list that the caller has")),
     responses(
-        (status = 200, description = "The list, in the form that `Accept` prefers, else JSON",
-            content((TrustListDocument = "application/json"), (serde_json::Value = "application/jwk-set+json"), (Vec<u8> = "application/cose-key-set")),
+        (status = 200, description = "The list, in the form that `Accept` prefers, else JSON. `application/cose` is a COSE_Sign1 over the JSON",
+            content((TrustListDocument = "application/json"), (Vec<u8> = "application/cose"), (serde_json::Value = "application/jwk-set+json"), (Vec<u8> = "application/cose-key-set")),
             headers(("ETag" = String), ("Cache-Control" = String))),
         (status = 304, description = "The caller has it"),
         (status = 500, description = "`internal`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`not_signed`: the anchor has signed no list yet", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_trust_list(
@@ -142,21 +81,12 @@ pub async fn get_trust_list(
     forms: web::Data<Forms>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let trust = app.trust();
-    let made = forms.0.load_full().filter(|made| made.0 == trust.version());
-    let made = match made {
-        Some(made) => made,
-        None => {
-            let made = Arc::new((trust.version(), published(&trust, app.clock().now())?));
-            forms.0.store(Some(Arc::clone(&made)));
-            made
-        }
-    };
-    let [json, jwks, cose] = &made.1;
+    let made = forms.of(&app)?;
     let form = match preferred(&request) {
-        Some(JWKS) => jwks,
-        Some(COSE_KEY_SET) => cose,
-        _ => json,
+        Some(JWKS) => &made.jwks,
+        Some(COSE_KEY_SET) => &made.cose_key_set,
+        Some(COSE) => made.signed.as_ref().ok_or_else(|| Problem::new(Kind::NOT_SIGNED))?,
+        _ => &made.json,
     };
     Ok(form.answer(&request))
 }
@@ -165,45 +95,30 @@ pub async fn get_trust_list(
 fn preferred(request: &HttpRequest) -> Option<&'static str> {
     let ranked = header::Accept::parse(request).ok()?.ranked();
     ranked.iter().find_map(|media| {
-        ["application/json", JWKS, COSE_KEY_SET].into_iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours))
+        let ours = ["application/json", JWKS, COSE_KEY_SET, COSE];
+        ours.into_iter().find(|ours| media.essence_str().eq_ignore_ascii_case(ours))
     })
 }
 
-fn published(trust: &TrustList, now: UnixSeconds) -> Result<[Published; 3], Problem> {
+fn published(app: &App, trust: &TrustList, signed_list: Option<Arc<SignedList>>) -> Result<Made, Problem> {
     let keys = trust.all();
-    let document = TrustListDocument {
-        version: trust.version(),
-        issued_at: now.0,
-        next_update: now.0 + NEXT_UPDATE_S,
-        keys: keys.iter().map(|key| describe(key)).collect(),
-    };
     let in_force = || keys.iter().filter(|key| key.withdrawn_at.is_none());
     let jwks = json!({ "keys": in_force().filter_map(|key| jwk(key)).collect::<Vec<_>>() });
     let cose = CoseKeySet(in_force().filter_map(|key| cose_key(key)).collect());
     let cose = cose.to_vec().map_err(|_| Problem::internal("a COSE key set that cannot be encoded"))?;
-    Ok([
-        Published::new("application/json", CACHE, serde_json::to_vec(&document).map_err(Problem::internal)?),
-        Published::new(JWKS, CACHE, serde_json::to_vec(&jwks).map_err(Problem::internal)?),
-        Published::new(COSE_KEY_SET, CACHE, cose),
-    ])
-}
-
-/// How a key stands in the list.
-pub fn describe(key: &TrustedKey) -> TrustedKeyDocument {
-    TrustedKeyDocument {
-        kid: key.kid.to_string(),
-        country: key.country.clone(),
-        algorithm: key.key.algorithm().as_str().to_owned(),
-        national: key.national,
-        public_key: BASE64_STANDARD.encode(key.key.spki_der()),
-        usages: key.usages.words().into_iter().map(str::to_owned).collect(),
-        own: key.own,
-        signs_from: key.signs_from.map(|at| at.0),
-        signs_until: key.signs_until.map(|at| at.0),
-        trusted_from: key.trusted_from.map(|at| at.0),
-        trusted_until: key.trusted_until.map(|at| at.0),
-        withdrawn_at: key.withdrawn_at.map(|at| at.0),
-    }
+    let json = match &signed_list {
+        Some(signed) if signed.stamp().version == trust.version() => signed.json().to_vec(),
+        _ => TrustListDocument::of(trust, app.stamp_of_list(trust.version())).to_json(),
+    };
+    let signed = signed_list.as_ref().map(|list| Published::new(signed::MEDIA_TYPE, CACHE, list.bytes().to_vec()));
+    Ok(Made {
+        version: trust.version(),
+        signed_list,
+        json: Published::new("application/json", CACHE, json),
+        jwks: Published::new(JWKS, CACHE, serde_json::to_vec(&jwks).map_err(Problem::internal)?),
+        cose_key_set: Published::new(COSE_KEY_SET, CACHE, cose),
+        signed,
+    })
 }
 
 /// What a public key is made of.

@@ -66,15 +66,20 @@ impl Desk {
         Ok(Sent { id, phone, code, expires_at, resend_after: UnixSeconds(now.0 + RESEND_AFTER_S) })
     }
 
-    /// The account that the code opens; a new one for a number that has none.
+    /// The account that the code opens, with its epoch; a new one for a number that has none.
     ///
     /// Errors: [`CitizenError::WrongCode`] for all that may be wrong with a code, [`CitizenError::DaySpent`],
     /// [`CitizenError::Store`].
-    pub async fn confirm_code(&self, challenge: Uuid, code: &str, now: UnixSeconds) -> Result<Uuid, CitizenError> {
+    pub async fn confirm_code(
+        &self,
+        challenge: Uuid,
+        code: &str,
+        now: UnixSeconds,
+    ) -> Result<(Uuid, i64), CitizenError> {
         self.store.transact(&Confirm { desk: self, challenge, code, now }).await?
     }
 
-    /// Lets `account` answer to the number to which `challenge` was sent, and no longer to its own.
+    /// Lets `account` answer to the number to which `challenge` was sent, and no longer to its own. Its sessions so far are over.
     ///
     /// Errors: as [`Desk::confirm_code`], and [`CitizenError::PhoneInUse`].
     pub async fn change_phone(
@@ -103,6 +108,12 @@ fn new_code() -> String {
 
 fn code_hash(data_key: &DataKey, challenge: Uuid, code: &str) -> Hash {
     data_key.lookup_hash("code", &format!("{challenge} {code}"))
+}
+
+/// The hash under which an account's number is found.
+fn phone_hash(data_key: &DataKey, sealed: &[u8]) -> Result<Hash, StoreError> {
+    let phone = data_key.open("phone", sealed).map_err(|_| StoreError::Unreadable("account"))?;
+    Ok(data_key.lookup_hash("phone", &phone))
 }
 
 fn day(now: UnixSeconds) -> Date {
@@ -171,19 +182,25 @@ struct Confirm<'a> {
 }
 
 impl Work for Confirm<'_> {
-    type Output = Kept<Uuid>;
+    type Output = Kept<(Uuid, i64)>;
 
-    async fn run(&self, tx: &Tx<'_>) -> Result<Kept<Uuid>, StoreError> {
-        let challenge = match try_code(tx, &self.desk.data_key, self.challenge, self.code, self.now).await? {
+    async fn run(&self, tx: &Tx<'_>) -> Result<Self::Output, StoreError> {
+        let data_key = &self.desk.data_key;
+        let challenge = match try_code(tx, data_key, self.challenge, self.code, self.now).await? {
             Ok(challenge) => challenge,
             Err(refused) => return Ok(Err(refused)),
         };
         if let Some(account) = tx.account_by_phone(&challenge.phone_hash).await? {
-            return Ok(Ok(account));
+            let Some((sealed, epoch)) = tx.lock_account(account).await? else {
+                return Ok(Err(CitizenError::WrongCode));
+            };
+            // It may have moved to another number since it was found: a session of its new epoch is not this number's.
+            let same = phone_hash(data_key, &sealed)? == challenge.phone_hash;
+            return Ok(if same { Ok((account, epoch)) } else { Err(CitizenError::WrongCode) });
         }
         let account = Uuid::new_v4();
         tx.insert_account(account, &challenge.phone_hash, &challenge.phone_sealed, self.now).await?;
-        Ok(Ok(account))
+        Ok(Ok((account, 0)))
     }
 }
 
@@ -204,15 +221,15 @@ impl Work for Move<'_> {
             Ok(challenge) => challenge,
             Err(refused) => return Ok(Err(refused)),
         };
-        let Some(sealed) = tx.account_phone(self.account).await? else { return Ok(Err(CitizenError::NotYours)) };
-        let own = data_key.open("phone", &sealed).map_err(|_| StoreError::Unreadable("account"))?;
+        let Some((sealed, _)) = tx.lock_account(self.account).await? else { return Ok(Err(CitizenError::NotYours)) };
         match tx.account_by_phone(&challenge.phone_hash).await? {
             Some(holder) if holder == self.account => return Ok(Ok(())),
             Some(_) => return Ok(Err(CitizenError::PhoneInUse)),
             None => {}
         }
-        let own = data_key.lookup_hash("phone", &own);
-        tx.move_account(self.account, &own, &challenge.phone_hash, &challenge.phone_sealed).await?;
+        let own = phone_hash(data_key, &sealed)?;
+        let new = (&challenge.phone_hash, challenge.phone_sealed.as_slice());
+        tx.move_account(self.account, &own, new, self.audited.at).await?;
         tx.audit(&self.audited).await?;
         Ok(Ok(()))
     }

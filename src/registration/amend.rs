@@ -158,7 +158,7 @@ impl Desk {
     ) -> Result<Outcome, AmendError> {
         let trust = self.trust.load_full();
         let key = self.compact_key(&trust, now)?;
-        self.store.transact(&Amend { id, change, key, because: Because { by: subject, why, now } }).await?
+        self.store.transact(&Amend { id, change, key: &key, because: Because { by: subject, why, now } }).await?
     }
 
     /// Confirms or refuses a change that waits. The one who asked for it may refuse it, not confirm it.
@@ -174,7 +174,7 @@ impl Desk {
     ) -> Result<Outcome, AmendError> {
         let trust = self.trust.load_full();
         let key = self.compact_key(&trust, now)?;
-        self.store.transact(&Confirm { id, change, key, subject, confirmed, now }).await?
+        self.store.transact(&Confirm { id, change, key: &key, subject, confirmed, now }).await?
     }
 
     /// The key that signs compact certificates at `now`.
@@ -182,7 +182,7 @@ impl Desk {
         &self,
         trust: &crate::trust::TrustList,
         now: UnixSeconds,
-    ) -> Result<&IssuerKey, DoseError> {
+    ) -> Result<IssuerKey, DoseError> {
         let key = self.keyring.signing_key(Profile::Compact, trust, now);
         key.map_err(|error| DoseError::Keyring(Arc::new(error)))
     }

@@ -103,7 +103,7 @@ impl Desk {
         let subject = Subject { uvci: detail.row.uvci, name: &name, birth, dose };
         let trust = Arc::clone(&self.trust.load());
         let key = self.keyring.signing_key(Profile::Hc1, &trust, now)?;
-        Ok(issue::issue(&subject, Profile::Hc1, key, now, detail.row.expires_at)?.cose)
+        Ok(issue::issue(&subject, Profile::Hc1, &key, now, detail.row.expires_at)?.cose)
     }
 }
 

@@ -156,6 +156,7 @@ impl Work for Claiming<'_> {
         }
         let members = tx.members(&[self.account]).await?;
         if members.len() >= MAX_PEOPLE && !members.iter().any(|member| member.row.person == person) {
+            tx.audit(&self.tried(Some(person), "refused: the account is full")).await?;
             return Ok(Err(CitizenError::TooManyPeople));
         }
         tx.hold(self.account, person, holder, self.audited.at).await?;
@@ -201,7 +202,7 @@ impl Claiming<'_> {
     async fn under_slip(&self, tx: &Tx<'_>) -> Result<Vec<PersonRow>, StoreError> {
         let mut found = Vec::new();
         let key = &self.desk.data_key;
-        if let Some(sealed) = tx.account_phone(self.account).await? {
+        if let Some((sealed, _)) = tx.lock_account(self.account).await? {
             let phone = key.open("phone", &sealed).map_err(|_| StoreError::Unreadable("account"))?;
             let candidates = tx.candidates(&[], &[key.lookup_hash("phone", &phone)]).await?;
             let under = candidates.into_iter().filter(|candidate| candidate.kind == LookupKind::Phone);

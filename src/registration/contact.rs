@@ -18,21 +18,6 @@ pub const STATUSES: [&str; 7] = [REGISTERED, "called", "no_answer", SCHEDULED, "
 /// What may come of a contact.
 pub const OUTCOMES: [&str; 5] = ["called", "no_answer", SCHEDULED, "declined", "vaccinated"];
 
-/// Priority groups are numbered from 1, the first to be vaccinated; whoever is in none comes after all of them.
-pub const GROUPS: std::ops::RangeInclusive<i64> = 1..=16;
-/// The rank in lists of whoever is in no priority group.
-pub const NO_GROUP_RANK: i64 = 99;
-
-/// Where a priority group stands in lists. `group`: 0 for none. `None` if there is no such group.
-pub fn rank_of(group: i64) -> Option<i64> {
-    if group == 0 { Some(NO_GROUP_RANK) } else { Some(group).filter(|group| GROUPS.contains(group)) }
-}
-
-/// The priority group that stands there in lists, 0 for none.
-pub fn group_of(rank: i64) -> i64 {
-    if GROUPS.contains(&rank) { rank } else { 0 }
-}
-
 /// What came of calling somebody.
 #[derive(Clone, Debug)]
 pub struct Contact {
@@ -107,19 +92,5 @@ impl Contact {
             "n": count, "by": by.subject, "place": by.place, "at": at, "outcome": self.outcome, "note": self.note,
             "session": session,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_is_in_no_group_comes_last() {
-        for (group, rank) in [(-1, None), (0, Some(99)), (1, Some(1)), (16, Some(16)), (17, None)] {
-            assert_eq!(rank_of(group), rank, "{group}");
-            assert!(rank.is_none_or(|rank| group_of(rank) == group), "{group}");
-        }
-        assert!(rank_of(0) > rank_of(*GROUPS.end()));
     }
 }

@@ -1,7 +1,11 @@
 //! The health declaration: structured questions of one version, and answers that are checked against them; and the text that is
 //! consented to.
 //!
-//! Source: the screening form of Decision 2995/QD-BYT of 2021-06-18 (Bảng kiểm trước tiêm chủng vắc xin COVID-19), put as questions.
+//! Source: what is screened for by Decision 2995/QD-BYT of 2021-06-18 as Decision 3445/QD-BYT of 2021-07-15 changed it (allergies and
+//! stable chronic illness were added, pregnancy became a reason to wait), put as questions. What the form asks of age is told by the
+//! birth date, and vital signs are measured at the site. Held against summaries of both (tuvanmienphi.vn 1032, thuvienphapluat.vn
+//! headlines 36227 and 37555) and a hospital's form of the later Decision 4355/QD-BYT (benhvienthucuc.vn); the order of the official
+//! form was not to be had, and the sentences are ours.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,10 +27,10 @@ const fn question(id: &'static str, en: &'static str, vi: &'static str) -> Quest
 }
 
 /// The version of the questions in force. A change of any of them raises it.
-pub const VERSION: &str = "2021-07";
+pub const VERSION: &str = "2021-07-15";
 
 /// The questions in force, in the order in which they are asked.
-pub const QUESTIONS: [Question; 10] = [
+pub const QUESTIONS: [Question; 11] = [
     question(
         "anaphylaxis",
         "Have you ever had anaphylaxis of any cause?",
@@ -40,22 +44,27 @@ pub const QUESTIONS: [Question; 10] = [
     ),
     question(
         "immunity",
-        "Is your immunity weakened: cancer under treatment, spleen removed, HIV, corticosteroids, chemotherapy?",
-        "Bạn có suy giảm miễn dịch: ung thư đang điều trị, cắt lách, HIV, đang dùng corticoid, hóa trị, xạ trị?",
+        "Is your immunity badly weakened: late cancer, decompensated cirrhosis, spleen removed; or were you given immunosuppressants, high-dose corticosteroids, chemotherapy or radiotherapy in the past 14 days?",
+        "Bạn có suy giảm miễn dịch nặng: ung thư giai đoạn cuối, xơ gan mất bù, đã cắt lách; hoặc trong 14 ngày qua có dùng thuốc ức chế miễn dịch, corticoid liều cao, hóa trị, xạ trị?",
     ),
     question("acute_illness", "Are you acutely ill or feverish?", "Bạn có đang mắc bệnh cấp tính hoặc sốt?"),
     question(
         "chronic_illness",
-        "Do you have a chronic illness of heart, lungs, kidneys, liver, nerves, or diabetes?",
-        "Bạn có bệnh mạn tính về tim, phổi, thận, gan, thần kinh hoặc đái tháo đường?",
+        "Do you have an underlying or chronic illness, stable or not: of heart, lungs, kidneys, liver, nerves, or diabetes?",
+        "Bạn có bệnh nền, bệnh mạn tính, đã ổn định hay đang tiến triển: tim, phổi, thận, gan, thần kinh hoặc đái tháo đường?",
     ),
     question(
         "bleeding",
-        "Do you bleed easily, or take anticoagulants?",
-        "Bạn có rối loạn đông máu hoặc dùng thuốc chống đông?",
+        "Did you ever have too few platelets, or a disorder of clotting, or do you take anticoagulants?",
+        "Bạn có tiền sử giảm tiểu cầu, rối loạn đông máu, cầm máu hoặc đang dùng thuốc chống đông?",
     ),
     question("allergy", "Are you allergic to anything?", "Bạn có dị ứng với bất kỳ tác nhân nào?"),
     question("pregnant", "Are you pregnant or nursing?", "Bạn có đang mang thai hoặc nuôi con bằng sữa mẹ?"),
+    question(
+        "consciousness",
+        "Is your consciousness or behaviour impaired?",
+        "Bạn có rối loạn tri giác hoặc rối loạn hành vi?",
+    ),
     question(
         "earlier_reaction",
         "Did you react strongly to an earlier dose of a COVID-19 vaccine?",
@@ -79,7 +88,7 @@ pub const CONSENT: Said = Said {
 #[serde(deny_unknown_fields)]
 pub struct Declaration {
     /// The version of the questions that were answered.
-    #[schema(example = "2021-07")]
+    #[schema(example = "2021-07-15")]
     pub version: String,
     /// The answers, in any order.
     pub answers: Vec<DeclaredAnswer>,

@@ -264,7 +264,8 @@ async fn commit_rows(desk: &Desk, rows: &Batch) -> Result<Answers, CommitError> 
     let trust = desk.trust.load_full();
     let key = desk.keyring.signing_key(Profile::Compact, &trust, now);
     let key = key.map_err(|error| CommitError::Keyring(Arc::new(error)))?;
-    let written = desk.store.transact(&CommitRows { rows, key, now, correction_hours: desk.correction_hours }).await;
+    let written =
+        desk.store.transact(&CommitRows { rows, key: &key, now, correction_hours: desk.correction_hours }).await;
     written.map_err(|error| CommitError::Store(Arc::new(error)))
 }
 

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::application::Place;
 use super::citizen::CitizenError;
+use super::contact::{REGISTERED, WITHDRAWN};
 use super::matching::Described;
-use super::registrations::{CLAIMS_PER_DAY, MAX_PEOPLE, REGISTERED, Registered, WITHDRAWN};
+use super::registrations::{CLAIMS_PER_DAY, MAX_PEOPLE, Registered};
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::name::PersonName;
 use crate::store::{Audited, Candidate, Hash, Lookup, LookupKind, Member, NewPerson, PersonRow, RegistrationRow};

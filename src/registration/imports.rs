@@ -380,7 +380,7 @@ impl Planner {
     /// Plans the rows in their order and hands them on part by part: the database writes one while the next is signed.
     fn plan(&self, known: Known, send: &mpsc::Sender<Part>) -> Result<(), KeyringError> {
         let key = self.keyring.signing_key(Profile::Compact, &self.trust, self.now)?;
-        let mut plan = Plan::new(key, self.now, known.records, known.candidates, known.doses);
+        let mut plan = Plan::new(&key, self.now, known.records, known.candidates, known.doses);
         for rows in self.chunk.rows.chunks(PART) {
             let mut part = Part::default();
             for read in rows {

@@ -25,6 +25,7 @@ pub mod reference;
 pub mod registrations;
 mod renew;
 mod restate;
+pub mod revocations;
 pub mod sessions;
 pub mod tickets;
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::application::{Application, Change, CheckedChange};
 use super::citizen::CitizenError;
+use super::contact::WITHDRAWN;
 use super::declaration::Declaration;
 use super::doses::Desk;
 use super::enrol::{EnrolPlan, Enrolment};
@@ -16,7 +17,8 @@ use super::record::InvalidField;
 use crate::certificate::UnixSeconds;
 use crate::sealing::DataKey;
 use crate::store::{
-    self, GroupCommit, GroupCommitSettings, Hash, RegisteredPerson, RegistrationRow, Store, StoreError, Tx, Work,
+    self, Audited, GroupCommit, GroupCommitSettings, Hash, RegisteredPerson, RegistrationRow, Store, StoreError, Tx,
+    Work,
 };
 
 /// A registration that stands.
@@ -28,10 +30,6 @@ pub struct Registered {
     pub new: bool,
 }
 
-/// How a registration stands that facilities may call up.
-pub const REGISTERED: &str = "registered";
-/// How one stands that was withdrawn.
-pub const WITHDRAWN: &str = "withdrawn";
 /// How many people an account holds at most. Two registrations at once, on two nodes, may make it one more.
 pub const MAX_PEOPLE: usize = 20;
 /// Claims of one account on a day.
@@ -179,7 +177,7 @@ impl Work for Register<'_> {
 }
 
 impl Desk {
-    /// Changes what `change` names about the registration of a person of `account`'s.
+    /// Changes what `change` names about the registration of a person of `account`'s, and writes down who did.
     ///
     /// Errors: [`CitizenError::Invalid`], [`CitizenError::NotYours`], [`CitizenError::Withdrawn`], [`CitizenError::Store`].
     pub async fn change_registration(
@@ -187,10 +185,10 @@ impl Desk {
         account: Uuid,
         person: Uuid,
         change: Change,
-        now: UnixSeconds,
+        audited: Audited,
     ) -> Result<(), CitizenError> {
         let change = change.check()?;
-        self.rewrite(account, person, now, Rewrite::Change(change)).await
+        self.rewrite(account, person, audited, Rewrite::Change(change)).await
     }
 
     /// Takes a new health declaration in place of the last.
@@ -199,11 +197,11 @@ impl Desk {
         account: Uuid,
         person: Uuid,
         declaration: Declaration,
-        now: UnixSeconds,
+        audited: Audited,
     ) -> Result<(), CitizenError> {
         let declaration = declaration.check()?;
         let json = serde_json::to_string(&declaration).expect("texts and truths are JSON");
-        self.rewrite(account, person, now, Rewrite::Declare(json)).await
+        self.rewrite(account, person, audited, Rewrite::Declare(json)).await
     }
 
     /// Withdraws a registration; its row stays. Once more changes nothing.
@@ -211,13 +209,13 @@ impl Desk {
         &self,
         account: Uuid,
         person: Uuid,
-        now: UnixSeconds,
+        audited: Audited,
     ) -> Result<(), CitizenError> {
-        self.rewrite(account, person, now, Rewrite::Withdraw).await
+        self.rewrite(account, person, audited, Rewrite::Withdraw).await
     }
 
-    async fn rewrite(&self, account: Uuid, person: Uuid, now: UnixSeconds, what: Rewrite) -> Result<(), CitizenError> {
-        self.store.transact(&Rewriting { desk: self, account, person, now, what }).await?
+    async fn rewrite(&self, account: Uuid, person: Uuid, audited: Audited, what: Rewrite) -> Result<(), CitizenError> {
+        self.store.transact(&Rewriting { desk: self, account, person, audited, what }).await?
     }
 
     /// The registrations that hang on an account, or only that of one person.
@@ -240,7 +238,7 @@ struct Rewriting<'a> {
     desk: &'a Desk,
     account: Uuid,
     person: Uuid,
-    now: UnixSeconds,
+    audited: Audited,
     what: Rewrite,
 }
 
@@ -253,14 +251,14 @@ impl Work for Rewriting<'_> {
         }
         let Some((_, mut row)) = tx.registration(self.person).await? else { return Ok(Err(CitizenError::NotYours)) };
         let (district, priority) = (row.district.clone(), row.priority);
-        row.updated_at = self.now;
+        row.updated_at = self.audited.at;
         match (&self.what, row.status == WITHDRAWN) {
             (Rewrite::Withdraw, true) => return Ok(Ok(())),
             (_, true) => return Ok(Err(CitizenError::Withdrawn)),
             (Rewrite::Withdraw, false) => row.status = WITHDRAWN.to_owned(),
             (Rewrite::Declare(json), false) => {
                 row.declaration.clone_from(json);
-                row.declared_at = self.now;
+                row.declared_at = self.audited.at;
             }
             (Rewrite::Change(change), false) => {
                 if let Some(place) = change.place {
@@ -277,6 +275,7 @@ impl Work for Rewriting<'_> {
             }
         }
         tx.put_registration(&row, (&district, priority)).await?;
+        tx.audit(&self.audited).await?;
         Ok(Ok(()))
     }
 }

@@ -27,7 +27,7 @@ impl Desk {
     pub async fn renew(&self, person: Uuid, uvci: &Uvci, now: UnixSeconds) -> Result<Renewed, CertificateError> {
         let trust = self.trust.load_full();
         let key = self.keyring.signing_key(Profile::Compact, &trust, now)?;
-        self.store.transact(&Renew { person, uvci, key, now }).await?
+        self.store.transact(&Renew { person, uvci, key: &key, now }).await?
     }
 }
 

@@ -62,6 +62,16 @@ pub(super) fn restate(
     Ok(Restated { revoked, issued, current, reflagged: reflag(doses) })
 }
 
+/// True if a certificate says nothing that is no longer so: it is of the person as they are known, and their doses make it.
+///
+/// `doses`: those of the person that stand. Errors: [`DoseError::Unreadable`].
+pub(super) fn is_true(row: &CertificateRow, person: &PersonRow, doses: &[DoseRow]) -> Result<bool, DoseError> {
+    let known: Vec<GivenDose> = doses.iter().filter_map(given).collect();
+    let said = decode(Profile::Compact, &row.compact).map_err(|_| DoseError::Unreadable)?;
+    let Statement::Vaccination(dose) = &said.statement else { return Err(DoseError::Unreadable) };
+    Ok(said.name == person.name && said.birth == person.birth && holds(dose, &known))
+}
+
 /// True if the doses up to the one that is stated make exactly this course.
 fn holds(stated: &Dose, doses: &[GivenDose]) -> bool {
     let is_stated = |dose: &&GivenDose| {

@@ -120,7 +120,7 @@ impl Tx<'_> {
         Ok(row.map(|row| row.get(0)))
     }
 
-    /// Opens an account. A number that has one fails with 23505, and the transaction is run again.
+    /// Opens an account, in epoch 0. A number that has one fails with 23505, and the transaction is run again.
     pub async fn insert_account(
         &self,
         account: Uuid,
@@ -128,7 +128,7 @@ impl Tx<'_> {
         phone_sealed: &[u8],
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
-        let sql = "-- open account\nINSERT INTO account (account_id, phone, created_at) VALUES ($1, $2, $3)";
+        let sql = "-- open account\nINSERT INTO account (account_id, phone, created_at, epoch) VALUES ($1, $2, $3, 0)";
         let stmt = self.inner.prepare_cached(sql).await?;
         self.inner.execute(&stmt, &[&account, &phone_sealed, &timestamp(at)]).await?;
         self.insert_account_phone(account, phone).await
@@ -141,27 +141,34 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// An account's number, sealed; the account is this transaction's alone until it ends.
-    pub async fn account_phone(&self, account: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "-- phone of account\nSELECT phone FROM account WHERE account_id = $1 FOR UPDATE";
+    /// An account's number, sealed, and its epoch; the account is this transaction's alone until it ends.
+    pub async fn lock_account(&self, account: Uuid) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
+        let sql = "-- lock account\nSELECT phone, epoch FROM account WHERE account_id = $1 FOR UPDATE";
         let stmt = self.inner.prepare_cached(sql).await?;
         let row = self.inner.query_opt(&stmt, &[/* account_id */ &account]).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
-    /// Lets an account answer to another number from now on, and no longer to `old`.
+    /// Lets an account answer to another number from now on, and no longer to `old`; its sessions so far are over.
     pub async fn move_account(
         &self,
         account: Uuid,
         old: &Hash,
-        new: &Hash,
-        new_sealed: &[u8],
+        (new, new_sealed): (&Hash, &[u8]),
+        at: UnixSeconds,
     ) -> Result<(), StoreError> {
         let sql = "-- leave phone\nDELETE FROM account_by_phone WHERE phone_hash = $1 AND account_id = $2";
         let stmt = self.inner.prepare_cached(sql).await?;
         self.inner.execute(&stmt, &[&old.as_slice(), &account]).await?;
-        let stmt = self.inner.prepare_cached("-- move account\nUPDATE account SET phone = $2 WHERE account_id = $1");
-        self.inner.execute(&stmt.await?, &[&account, &new_sealed]).await?;
+        let sql = "-- move account
+                   UPDATE account SET phone = $2, epoch = epoch + 1 WHERE account_id = $1 RETURNING epoch";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let epoch: i64 = self.inner.query_one(&stmt, &[&account, &new_sealed]).await?.get(0);
+        let sql = "-- end sessions
+                   INSERT INTO session_end (bucket, account_id, epoch) VALUES ($1, $2, $3)
+                   ON CONFLICT (bucket, account_id) DO UPDATE SET epoch = excluded.epoch";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        self.inner.execute(&stmt, &[&hour(at.0), &account, &epoch]).await?;
         self.insert_account_phone(account, new).await
     }
 
@@ -241,6 +248,12 @@ pub(super) async fn phones_of(client: &Object, accounts: &[Uuid]) -> Result<Hash
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// The bucket of [`Store::ended_sessions`]: `2021-08-01T02`.
+fn hour(at: i64) -> String {
+    let at = Timestamp::from_second(at).unwrap_or_default();
+    at.strftime("%Y-%m-%dT%H").to_string()
+}
+
 const IS_MEMBER: &str = "-- is member\nSELECT 1 FROM account_member WHERE account_id = $1 AND person_id = $2";
 
 /// Whether this person's record hangs on this account.
@@ -250,6 +263,20 @@ pub(super) async fn is_member(client: &Object, account: Uuid, person: Uuid) -> R
 }
 
 impl Store {
+    /// The accounts whose sessions were ended in the last `lifetime_s` seconds, each with the epoch that stands now.
+    ///
+    /// An hour more on both sides: the nodes' clocks may differ.
+    pub async fn ended_sessions(&self, now: UnixSeconds, lifetime_s: i64) -> Result<Vec<(Uuid, i64)>, StoreError> {
+        let hours = -1..=(lifetime_s + 3599) / 3600 + 1;
+        let buckets: Vec<String> = hours.map(|ago| hour(now.0 - ago * 3600)).collect();
+        let client = self.client().await?;
+        let sql = "-- ended sessions
+                   SELECT account_id, max(epoch) FROM session_end WHERE bucket = ANY($1) GROUP BY account_id";
+        let stmt = client.prepare_cached(sql).await?;
+        let rows = client.query(&stmt, &[/* buckets */ &buckets]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
     /// Whether a person's record hangs on an account.
     pub async fn is_member(&self, account: Uuid, person: Uuid) -> Result<bool, StoreError> {
         is_member(&self.client().await?, account, person).await

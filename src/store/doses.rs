@@ -175,8 +175,9 @@ impl Tx<'_> {
         rows.iter().map(dose_of).collect()
     }
 
-    /// Locks people. Citus locks rows on one server a statement: there, one person a statement.
-    async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
+    /// Locks people, in one order everywhere, so that two transactions wait for each other and never deadlock. Citus locks
+    /// rows on one server a statement: there, one person a statement.
+    pub(super) async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
         if !self.on_citus || people.len() == 1 {
             let sql =
                 "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";

@@ -56,7 +56,7 @@ impl IssuerKeyRow {
     }
 }
 
-fn key_hash(spki_der: &[u8]) -> Vec<u8> {
+pub(super) fn key_hash(spki_der: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, spki_der).as_ref().to_vec()
 }
 
@@ -126,44 +126,44 @@ impl Work for PutKey<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        let key = self.0;
-        let stmt = tx
-            .inner
-            .prepare_cached(
-                r#"-- put key
-                 INSERT INTO issuer_key (key_hash, kid, spki, country, "national", usages, own, signs_from, signs_until,
-                                         trusted_from, trusted_until, withdrawn_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key_hash) DO NOTHING"#,
-            )
-            .await?;
-        let usages: Value = key.usages.words().into();
-        let instant = |at: Option<UnixSeconds>| at.map(timestamp);
-        let added = tx
-            .inner
-            .execute(
-                &stmt,
-                &[
-                    &key_hash(&key.spki_der),
-                    &key.kid.0.as_slice(),
-                    &key.spki_der,
-                    &key.country,
-                    &key.national,
-                    &usages,
-                    &key.own,
-                    &instant(key.signs_from),
-                    &instant(key.signs_until),
-                    &instant(key.trusted_from),
-                    &instant(key.trusted_until),
-                    &instant(key.withdrawn_at),
-                ],
-            )
-            .await?
-            == 1;
+        let added = insert_key(tx, self.0).await?;
         if added {
             raise_trust_version(tx).await?;
         }
         Ok(added)
     }
+}
+
+/// Lists a key without raising the version. Returns false if it is listed already.
+pub(super) async fn insert_key(tx: &Tx<'_>, key: &IssuerKeyRow) -> Result<bool, StoreError> {
+    let sql = r#"-- put key
+        INSERT INTO issuer_key (key_hash, kid, spki, country, "national", usages, own, signs_from, signs_until,
+                                trusted_from, trusted_until, withdrawn_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (key_hash) DO NOTHING"#;
+    let stmt = tx.inner.prepare_cached(sql).await?;
+    let usages: Value = key.usages.words().into();
+    let instant = |at: Option<UnixSeconds>| at.map(timestamp);
+    let added = tx
+        .inner
+        .execute(
+            &stmt,
+            &[
+                &key_hash(&key.spki_der),
+                &key.kid.0.as_slice(),
+                &key.spki_der,
+                &key.country,
+                &key.national,
+                &usages,
+                &key.own,
+                &instant(key.signs_from),
+                &instant(key.signs_until),
+                &instant(key.trusted_from),
+                &instant(key.trusted_until),
+                &instant(key.withdrawn_at),
+            ],
+        )
+        .await?;
+    Ok(added == 1)
 }
 
 struct WithdrawKey(Kid, UnixSeconds);
@@ -172,10 +172,7 @@ impl Work for WithdrawKey {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        let sql = "-- withdraw key\nUPDATE issuer_key SET withdrawn_at = $2 WHERE kid = $1 AND withdrawn_at IS NULL";
-        let stmt = tx.inner.prepare_cached(sql).await?;
-        let changed =
-            tx.inner.execute(&stmt, &[/* kid */ &self.0.0.as_slice(), /* at */ &timestamp(self.1)]).await? > 0;
+        let changed = withdraw_key(tx, self.0, self.1).await?;
         if changed {
             raise_trust_version(tx).await?;
         }
@@ -183,8 +180,15 @@ impl Work for WithdrawKey {
     }
 }
 
+/// Withdraws every key with this kid without raising the version. Returns false if none was in force.
+pub(super) async fn withdraw_key(tx: &Tx<'_>, kid: Kid, at: UnixSeconds) -> Result<bool, StoreError> {
+    let sql = "-- withdraw key\nUPDATE issuer_key SET withdrawn_at = $2 WHERE kid = $1 AND withdrawn_at IS NULL";
+    let stmt = tx.inner.prepare_cached(sql).await?;
+    Ok(tx.inner.execute(&stmt, &[/* kid */ &kid.0.as_slice(), /* at */ &timestamp(at)]).await? > 0)
+}
+
 /// In the transaction that changes the list: the row's lock puts changes in order.
-async fn raise_trust_version(tx: &Tx<'_>) -> Result<(), StoreError> {
+pub(super) async fn raise_trust_version(tx: &Tx<'_>) -> Result<(), StoreError> {
     let sql = "-- raise trust version
                INSERT INTO version (topic, value) VALUES ('trust', 1)
                ON CONFLICT (topic) DO UPDATE SET value = version.value + 1";

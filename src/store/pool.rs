@@ -1,5 +1,6 @@
 //! Connections: what a URL means, TLS as libpq's users expect it, and the pool.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres::NoTls;
 use tokio_postgres::config::{Host, SslMode};
@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::embedded::Embedded;
 use super::{StoreError, StoreSettings};
+use crate::tls;
 
 /// How long a caller waits for a connection: long enough for a fail-over, short enough to answer 503 in time. Hosts that do
 /// not answer share it, so that the last has its turn.
@@ -74,10 +75,11 @@ impl Target {
         let trust = match (verify.1, root_file) {
             _ if config.get_ssl_mode() == SslMode::Disable => None,
             (false, None) => Some(ServerTrust::Anybody),
-            (true, None) => {
-                Some(ServerTrust::Roots(Box::new(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())))
+            (_, path) => {
+                let roots = tls::roots(path.as_deref().map(Path::new));
+                let roots = roots.map_err(|error| StoreError::Url(format!("sslrootcert: {error}")))?;
+                Some(ServerTrust::Roots(Box::new(roots)))
             }
-            (_, Some(path)) => Some(ServerTrust::Roots(Box::new(read_roots(&path)?))),
         };
         Ok(Target { config, trust })
     }
@@ -89,16 +91,6 @@ impl Target {
         config.ssl_mode(SslMode::Disable);
         Target { config, trust: None }
     }
-}
-
-fn read_roots(path: &str) -> Result<rustls::RootCertStore, StoreError> {
-    let unreadable = |what: String| StoreError::Url(format!("sslrootcert: {what}"));
-    let mut roots = rustls::RootCertStore::empty();
-    for root in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))? {
-        let root = root.map_err(|error| unreadable(error.to_string()))?;
-        roots.add(root).map_err(|error| unreadable(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(unreadable("there is no certificate in it".into())) } else { Ok(roots) }
 }
 
 /// The URL without one of its parameters, and the parameter's value: tokio-postgres knows fewer of them than libpq.

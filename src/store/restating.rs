@@ -8,7 +8,7 @@ use super::accounts;
 use super::doses::{self, DoseRow};
 use super::people::{seconds, timestamp};
 use super::{Hash, LookupKind, PersonRow, Store, StoreError, Tx};
-use crate::certificate::{UnixSeconds, Uvci};
+use crate::certificate::UnixSeconds;
 use crate::sealing;
 
 /// A person with all that can be put right.
@@ -27,25 +27,32 @@ pub struct KnownPerson {
 impl Tx<'_> {
     /// A person; `None` if there is none. Lock them first.
     pub async fn known_person(&self, person: Uuid) -> Result<Option<KnownPerson>, StoreError> {
-        let sql = "-- known person
-                   SELECT name, name_key, birth, octet_length(identity), sex, phone, identity FROM person WHERE person_id = $1";
-        let row = self.inner.query_opt(&self.inner.prepare_cached(sql).await?, &[&person]).await?;
-        row.map(|row| {
-            let birth: &str = row.get(2);
-            Ok(KnownPerson {
-                row: PersonRow {
-                    person,
-                    name: row.get(0),
-                    name_key: row.get(1),
-                    birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
-                    identity_digits: row.get::<_, Option<i32>>(3).map(sealing::plain_len),
-                },
-                sex: row.get(4),
-                phone_sealed: row.get(5),
-                identity_sealed: row.get(6),
+        Ok(self.known_people(&[person]).await?.pop())
+    }
+
+    /// These people, in any order. Lock them first.
+    pub async fn known_people(&self, people: &[Uuid]) -> Result<Vec<KnownPerson>, StoreError> {
+        let sql = "-- known people
+                   SELECT name, name_key, birth, octet_length(identity), sex, phone, identity, person_id FROM person
+                   WHERE person_id = ANY($1)";
+        let rows = self.inner.query(&self.inner.prepare_cached(sql).await?, &[&people]).await?;
+        rows.iter()
+            .map(|row| {
+                let birth: &str = row.get(2);
+                Ok(KnownPerson {
+                    row: PersonRow {
+                        person: row.get(7),
+                        name: row.get(0),
+                        name_key: row.get(1),
+                        birth: birth.parse().map_err(|_| StoreError::Unreadable("person"))?,
+                        identity_digits: row.get::<_, Option<i32>>(3).map(sealing::plain_len),
+                    },
+                    sex: row.get(4),
+                    phone_sealed: row.get(5),
+                    identity_sealed: row.get(6),
+                })
             })
-        })
-        .transpose()
+            .collect()
     }
 
     /// Writes a person's data as they are now.
@@ -133,31 +140,6 @@ impl Tx<'_> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&from.facility, &from.record_no, &to.person, &to.dose, &from.person, &from.dose];
         self.inner.execute(&stmt, &parameters).await?;
-        Ok(())
-    }
-
-    /// Revokes certificates of a person that are not revoked yet: their rows and the outbox. Returns when each was.
-    pub async fn revoke_all(
-        &self,
-        person: Uuid,
-        uvcis: &[Uvci],
-        by: &str,
-        why: &str,
-        at: UnixSeconds,
-    ) -> Result<(), StoreError> {
-        if uvcis.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<&[u8]> = uvcis.iter().map(|uvci| uvci.0.as_slice()).collect();
-        let at = timestamp(at);
-        let mark = "-- revoke all
-                    UPDATE certificate SET revoked_at = $3, superseded_at = coalesce(superseded_at, $3)
-                    WHERE person_id = $1 AND uvci = ANY($2) AND revoked_at IS NULL";
-        self.inner.execute(&self.inner.prepare_cached(mark).await?, &[&person, &names, &at]).await?;
-        let publish = "-- publish revocations
-                       INSERT INTO revocation (uvci, revoked_at, revoked_by, why)
-                       SELECT uvci, $2, $3, $4 FROM unnest($1::bytea[]) AS k (uvci)";
-        self.inner.execute(&self.inner.prepare_cached(publish).await?, &[&names, &at, &by, &why]).await?;
         Ok(())
     }
 }

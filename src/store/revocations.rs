@@ -1,13 +1,15 @@
-//! Revocations, and the versions that the lease holder gives them after commit.
+//! Certificates of ours revoked, one or many at a time, and revocations undone: the rows, and the outbox with them.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx, Work};
+use super::{Audited, Store, StoreError, Tx, Work};
 use crate::certificate::{UnixSeconds, Uvci};
+use crate::revocation::{self, Entry};
 
 /// What came of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,142 +22,301 @@ pub enum Revoked {
     Already(UnixSeconds),
 }
 
-/// For how long the holder of the sequencer's lease holds it; another node takes over after that.
-const LEASE: Duration = Duration::from_secs(3);
-const SEQUENCER: &str = "revocation-sequencer";
+/// A request to revoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationBatch {
+    /// Names it.
+    pub id: Uuid,
+    /// When it was made.
+    pub made_at: UnixSeconds,
+    /// By whom: a token's subject.
+    pub made_by: String,
+    /// It came of a record that was put right, and is not to be undone.
+    pub put_right: bool,
+    /// Whether undoing all of it was begun.
+    pub undone: bool,
+}
+
+/// Where a certificate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevocationStanding {
+    /// Whose it is.
+    pub person: Uuid,
+    /// Whether it is revoked now.
+    pub revoked: bool,
+    /// What revoked it last; `None` if nothing ever did.
+    pub batch: Option<Uuid>,
+}
 
 impl Store {
-    /// Revokes one certificate: its row and the outbox in one transaction.
+    /// Revokes one certificate: its row, the outbox, the audit entry and the batch that it is the whole of.
     ///
-    /// `by`: the token's subject; `why`: kept, never published.
-    pub async fn revoke(&self, uvci: &Uvci, by: &str, why: &str, at: UnixSeconds) -> Result<Revoked, StoreError> {
-        self.transact(&Revoke { uvci, by, why, at }).await
+    /// `by.why` is kept and never published. Nothing is written if it is unknown or revoked already.
+    pub async fn revoke(&self, uvci: &Uvci, batch: Uuid, by: &Audited) -> Result<Revoked, StoreError> {
+        let holders = self.holders_of(&[*uvci]).await?;
+        let rows = [(*uvci, by.why.as_str())];
+        let work = Revoke { batch, rows: &rows, holders: &holders, at: by.at, opens: Some(by) };
+        self.transact(&work).await?.first().copied().ok_or(StoreError::Unreadable("revocation"))
     }
 
-    /// Gives versions to revocations that have none, if this node holds or gets the lease. Returns true if it does.
-    ///
-    /// `node`: this process. Only one holder at a time numbers what is committed already, so a poller that has seen a
-    /// version has seen all below it.
-    pub async fn sequence_revocations(&self, node: Uuid) -> Result<bool, StoreError> {
-        if !self.take_lease(SEQUENCER, node, LEASE).await? {
-            return Ok(false);
+    /// Writes down that a list of revocations is begun, by whom and why.
+    pub async fn begin_revocations(&self, batch: Uuid, by: &Audited) -> Result<(), StoreError> {
+        self.transact(&Begin { batch, by }).await
+    }
+
+    /// Revokes these certificates, each for its reason, in one transaction. Returns what came of each, in their order.
+    pub async fn revoke_some(
+        &self,
+        batch: Uuid,
+        rows: &[(Uvci, &str)],
+        at: UnixSeconds,
+    ) -> Result<Vec<Revoked>, StoreError> {
+        let uvcis: Vec<Uvci> = rows.iter().map(|(uvci, _)| *uvci).collect();
+        let holders = self.holders_of(&uvcis).await?;
+        if holders.is_empty() {
+            return Ok(vec![Revoked::Unknown; rows.len()]);
         }
-        self.transact(&Sequence(node)).await
+        self.transact(&Revoke { batch, rows, holders: &holders, at, opens: None }).await
     }
 
-    /// Lets another node give versions at once, rather than after the lease's end: what a process does that stops.
-    pub async fn stop_sequencing(&self, node: Uuid) -> Result<(), StoreError> {
-        self.give_lease_back(SEQUENCER, node).await
-    }
-
-    /// Up to `limit` revocations after `version`, in order, with their versions.
-    pub async fn revocations_after(&self, version: u64, limit: i64) -> Result<Vec<(u64, Uvci)>, StoreError> {
+    /// What would come of revoking these now. Returns it in their order.
+    pub async fn would_revoke(&self, uvcis: &[Uvci]) -> Result<Vec<Revoked>, StoreError> {
+        let holders = self.holders_of(uvcis).await?;
+        let people: Vec<Uuid> = holders.values().copied().collect();
         let client = self.client().await?;
-        let sql =
-            "-- revocations after\nSELECT version, uvci FROM revocation WHERE version > $1 ORDER BY version LIMIT $2";
+        let stmt = client.prepare_cached(REVOKED_WHEN).await?;
+        let known = revoked_when(&client.query(&stmt, &[&people, &names(uvcis)]).await?)?;
+        let of = |uvci: &Uvci| match known.get(uvci) {
+            None => Revoked::Unknown,
+            Some(None) => Revoked::New,
+            Some(Some(at)) => Revoked::Already(*at),
+        };
+        Ok(uvcis.iter().map(of).collect())
+    }
+
+    /// Whose these certificates are; those that we never issued are left out.
+    async fn holders_of(&self, uvcis: &[Uvci]) -> Result<HashMap<Uvci, Uuid>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- holders\nSELECT uvci, person_id FROM certificate_by_uvci WHERE uvci = ANY($1)";
+        let rows = client.query(&client.prepare_cached(sql).await?, &[&names(uvcis)]).await?;
+        rows.iter().map(|row| Ok((uvci(row.get(0))?, row.get(1)))).collect()
+    }
+
+    /// Where a certificate stands; `None` if we never issued it.
+    pub async fn revocation_standing(&self, uvci: &Uvci) -> Result<Option<RevocationStanding>, StoreError> {
+        let Some(person) = self.holders_of(&[*uvci]).await?.remove(uvci) else { return Ok(None) };
+        let client = self.client().await?;
+        let sql = "-- revocation standing
+                   SELECT revoked_at IS NOT NULL, revocation_batch FROM certificate WHERE person_id = $1 AND uvci = $2";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person, &uvci.0.as_slice()]).await?;
+        Ok(row.map(|row| RevocationStanding { person, revoked: row.get(0), batch: row.get(1) }))
+    }
+
+    /// A request to revoke; `None` if there is none of that id.
+    pub async fn revocation_batch(&self, id: Uuid) -> Result<Option<RevocationBatch>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- revocation batch
+                   SELECT made_at, made_by, put_right, undone_at IS NOT NULL FROM revocation_batch WHERE batch_id = $1";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&id]).await?;
+        Ok(row.map(|row| RevocationBatch {
+            id,
+            made_at: seconds(row.get(0)),
+            made_by: row.get(1),
+            put_right: row.get(2),
+            undone: row.get(3),
+        }))
+    }
+
+    /// Up to `limit` certificates after `after` that a batch revoked, with their people, and whether that was undone.
+    pub async fn revoked_by(
+        &self,
+        batch: Uuid,
+        after: Option<Uvci>,
+        limit: i64,
+    ) -> Result<Vec<(Uvci, Uuid, bool)>, StoreError> {
+        let sql = "-- revoked by a batch
+                   SELECT uvci, undone_at IS NOT NULL FROM revocation WHERE batch_id = $1 AND uvci > $2 ORDER BY uvci LIMIT $3";
+        let client = self.client().await?;
         let stmt = client.prepare_cached(sql).await?;
-        let after = i64::try_from(version).unwrap_or(i64::MAX);
-        let rows = client.query(&stmt, &[/* after */ &after, /* limit */ &limit]).await?;
-        rows.iter()
-            .map(|row| {
-                let version = u64::try_from(row.get::<_, i64>(0)).map_err(|_| StoreError::Unreadable("revocation"))?;
-                Ok((version, uvci(row.get(1))?))
-            })
-            .collect()
+        let after: &[u8] = after.as_ref().map_or(&[], |uvci| uvci.0.as_slice());
+        let rows = client.query(&stmt, &[&batch, /* after */ &after, /* limit */ &limit]).await?;
+        drop(client);
+        let undone: Vec<(Uvci, bool)> =
+            rows.iter().map(|row| Ok((uvci(row.get(0))?, row.get(1)))).collect::<Result<_, StoreError>>()?;
+        let holders = self.holders_of(&undone.iter().map(|(uvci, _)| *uvci).collect::<Vec<_>>()).await?;
+        Ok(undone.into_iter().filter_map(|(uvci, undone)| Some((uvci, *holders.get(&uvci)?, undone))).collect())
     }
+}
 
-    /// Up to `limit` revocations that are in force and have no version yet: while no node holds the lease, or its holder is slow.
-    pub async fn unnumbered_revocations(&self, limit: i64) -> Result<Vec<Uvci>, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- unnumbered revocations\nSELECT uvci FROM revocation WHERE version IS NULL LIMIT $1";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[/* limit */ &limit]).await?;
-        rows.iter().map(|row| uvci(row.get(0))).collect()
-    }
+/// When certificates of these people were revoked.
+const REVOKED_WHEN: &str = "-- revoked when
+    SELECT uvci, revoked_at FROM certificate WHERE person_id = ANY($1) AND uvci = ANY($2)";
 
-    /// Takes or renews a lease by the database's clock. Returns false while another holds it.
-    pub(super) async fn take_lease(&self, name: &str, holder: Uuid, term: Duration) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- take lease
-                   INSERT INTO lease (name, holder, until) VALUES ($1, $2, now() + $3 * interval '1 millisecond')
-                   ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-                   WHERE lease.holder = excluded.holder OR lease.until < now()";
-        let stmt = client.prepare_cached(sql).await?;
-        let term = term.as_millis() as f64;
-        Ok(client.execute(&stmt, &[&name, &holder, &term]).await? == 1)
-    }
+fn revoked_when(rows: &[Row]) -> Result<HashMap<Uvci, Option<UnixSeconds>>, StoreError> {
+    rows.iter().map(|row| Ok((uvci(row.get(0))?, row.get::<_, Option<Timestamp>>(1).map(seconds)))).collect()
+}
 
-    /// Gives a lease back, so that the next holder need not wait for its end.
-    pub(super) async fn give_lease_back(&self, name: &str, holder: Uuid) -> Result<(), StoreError> {
-        let client = self.client().await?;
-        let sql =
-            "-- give lease back\nUPDATE lease SET until = now() - interval '1 second' WHERE name = $1 AND holder = $2";
-        client.execute(&client.prepare_cached(sql).await?, &[&name, &holder]).await?;
-        Ok(())
-    }
+/// The bytes of each, as a parameter.
+fn names(uvcis: &[Uvci]) -> Vec<&[u8]> {
+    uvcis.iter().map(|uvci| uvci.0.as_slice()).collect()
+}
+
+fn entries(uvcis: &[Uvci]) -> Vec<Entry> {
+    uvcis.iter().map(|uvci| revocation::entry(&uvci.text())).collect()
 }
 
 fn uvci(bytes: &[u8]) -> Result<Uvci, StoreError> {
     bytes.try_into().map(Uvci).map_err(|_| StoreError::Unreadable("revocation"))
 }
 
-struct Revoke<'a> {
-    uvci: &'a Uvci,
-    by: &'a str,
-    why: &'a str,
-    at: UnixSeconds,
-}
-
-impl Work for Revoke<'_> {
-    type Output = Revoked;
-
-    async fn run(&self, tx: &Tx<'_>) -> Result<Revoked, StoreError> {
-        let uvci = self.uvci.0.as_slice();
-        let find = "-- holder to revoke of\nSELECT person_id FROM certificate_by_uvci WHERE uvci = $1";
-        let find = tx.inner.prepare_cached(find).await?;
-        let Some(row) = tx.inner.query_opt(&find, &[/* uvci */ &uvci]).await? else { return Ok(Revoked::Unknown) };
-        let person: Uuid = row.get(0);
-        let lock = "-- certificate to revoke
-                    SELECT revoked_at FROM certificate WHERE person_id = $1 AND uvci = $2 FOR UPDATE";
-        let lock = tx.inner.prepare_cached(lock).await?;
-        let row = tx.inner.query_one(&lock, &[/* person_id */ &person, /* uvci */ &uvci]).await?;
-        if let Some(at) = row.get::<_, Option<Timestamp>>(0) {
-            return Ok(Revoked::Already(seconds(at)));
+impl Tx<'_> {
+    /// Revokes certificates of a person that fall because their record was put right: their rows and the outbox.
+    pub async fn revoke_all(
+        &self,
+        person: Uuid,
+        uvcis: &[Uvci],
+        by: &str,
+        why: &str,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let mark = "-- revoke all
+                    UPDATE certificate SET revoked_at = $3, superseded_at = coalesce(superseded_at, $3), revocation_batch = $4
+                    WHERE person_id = $1 AND uvci = ANY($2) AND revoked_at IS NULL RETURNING uvci";
+        if uvcis.is_empty() {
+            return Ok(());
         }
-        let (mark, publish) = tokio::try_join!(
-            tx.inner.prepare_cached(
-                "-- revoke\nUPDATE certificate SET revoked_at = $3 WHERE person_id = $1 AND uvci = $2 AND revoked_at IS NULL"
-            ),
-            tx.inner.prepare_cached(
-                "-- publish revocation\nINSERT INTO revocation (uvci, revoked_at, revoked_by, why) VALUES ($1, $2, $3, $4)"
-            )
-        )?;
-        let at = timestamp(self.at);
-        tx.inner.execute(&mark, &[/* person_id */ &person, /* uvci */ &uvci, /* at */ &at]).await?;
-        tx.inner.execute(&publish, &[/* uvci */ &uvci, /* at */ &at, /* by */ &self.by, /* why */ &self.why]).await?;
-        Ok(Revoked::New)
+        let batch = Uuid::new_v4();
+        let stmt = self.inner.prepare_cached(mark).await?;
+        let rows = self.inner.query(&stmt, &[&person, &names(uvcis), &timestamp(at), &batch]).await?;
+        let revoked = rows.iter().map(|row| uvci(row.get(0))).collect::<Result<Vec<_>, _>>()?;
+        self.insert_revocation_batch(batch, by, true, at).await?;
+        self.insert_revocations(batch, &revoked, &vec![why; revoked.len()]).await?;
+        self.publish_revocations(&entries(&revoked), false, at).await
+    }
+
+    async fn insert_revocation_batch(
+        &self,
+        batch: Uuid,
+        by: &str,
+        put_right: bool,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let sql = "-- revocation batch made
+                   INSERT INTO revocation_batch (batch_id, made_at, made_by, put_right) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (batch_id) DO NOTHING";
+        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&batch, &timestamp(at), &by, &put_right]).await?;
+        Ok(())
+    }
+
+    async fn insert_revocations(&self, batch: Uuid, uvcis: &[Uvci], whys: &[&str]) -> Result<(), StoreError> {
+        let sql = "-- revocations of a batch
+                   INSERT INTO revocation (batch_id, uvci, why)
+                   SELECT $1, k.uvci, k.why FROM unnest($2::bytea[], $3::text[]) AS k (uvci, why)";
+        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&batch, &names(uvcis), &whys]).await?;
+        Ok(())
+    }
+
+    /// Those of these certificates that `batch` revoked last, and that are revoked. Lock their people first.
+    pub async fn still_revoked(&self, batch: Uuid, people: &[Uuid], uvcis: &[Uvci]) -> Result<Vec<Uvci>, StoreError> {
+        let sql = "-- still revoked
+                   SELECT uvci FROM certificate
+                   WHERE person_id = ANY($1) AND uvci = ANY($2) AND revocation_batch = $3 AND revoked_at IS NOT NULL";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let rows = self.inner.query(&stmt, &[&people, &names(uvcis), &batch]).await?;
+        rows.iter().map(|row| uvci(row.get(0))).collect()
+    }
+
+    /// Takes revocations back: the certificates' rows, the batch's and the outbox. What superseded them stays so.
+    pub async fn undo_revocations(
+        &self,
+        batch: Uuid,
+        people: &[Uuid],
+        uvcis: &[Uvci],
+        by: &str,
+        at: UnixSeconds,
+    ) -> Result<(), StoreError> {
+        let restore = "-- restore certificates
+                       UPDATE certificate SET revoked_at = NULL WHERE person_id = ANY($1) AND uvci = ANY($2)";
+        let names = names(uvcis);
+        self.inner.execute(&self.inner.prepare_cached(restore).await?, &[&people, &names]).await?;
+        let mark = "-- mark revocations undone
+                    UPDATE revocation SET undone_at = $3, undone_by = $4 WHERE batch_id = $1 AND uvci = ANY($2)";
+        let stmt = self.inner.prepare_cached(mark).await?;
+        self.inner.execute(&stmt, &[&batch, &names, &timestamp(at), &by]).await?;
+        self.publish_revocations(&entries(uvcis), true, at).await
+    }
+
+    /// Writes down that undoing a whole batch is begun. Returns false if it was before.
+    pub async fn begin_undo(&self, batch: Uuid, by: &str, at: UnixSeconds) -> Result<bool, StoreError> {
+        let sql = "-- begin to undo a batch
+                   UPDATE revocation_batch SET undone_at = $2, undone_by = $3 WHERE batch_id = $1 AND undone_at IS NULL";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        Ok(self.inner.execute(&stmt, &[&batch, &timestamp(at), &by]).await? == 1)
     }
 }
 
-struct Sequence(Uuid);
+struct Begin<'a> {
+    batch: Uuid,
+    by: &'a Audited,
+}
 
-impl Work for Sequence {
-    type Output = bool;
+impl Work for Begin<'_> {
+    type Output = ();
 
-    async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        // The lease's row is locked to the end: a holder that was put to sleep past its term numbers nothing.
-        let fence = "-- fence\nSELECT 1 FROM lease WHERE name = $1 AND holder = $2 AND until > now() FOR UPDATE";
-        let fence = tx.inner.prepare_cached(fence).await?;
-        if tx.inner.query_opt(&fence, &[&SEQUENCER, &self.0]).await?.is_none() {
-            return Ok(false);
+    async fn run(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        tx.insert_revocation_batch(self.batch, &self.by.subject, false, self.by.at).await?;
+        tx.audit(self.by).await
+    }
+}
+
+struct Revoke<'a> {
+    batch: Uuid,
+    rows: &'a [(Uvci, &'a str)],
+    /// Whose those are that we issued.
+    holders: &'a HashMap<Uvci, Uuid>,
+    at: UnixSeconds,
+    /// Who asks, if the batch is this one certificate: it is begun here.
+    opens: Option<&'a Audited>,
+}
+
+impl Work for Revoke<'_> {
+    type Output = Vec<Revoked>;
+
+    async fn run(&self, tx: &Tx<'_>) -> Result<Vec<Revoked>, StoreError> {
+        let uvcis: Vec<Uvci> = self.rows.iter().map(|(uvci, _)| *uvci).collect();
+        let mut people: Vec<Uuid> = self.holders.values().copied().collect();
+        people.sort_unstable();
+        people.dedup();
+        tx.lock(&people).await?;
+        let stmt = tx.inner.prepare_cached(REVOKED_WHEN).await?;
+        let mut known = revoked_when(&tx.inner.query(&stmt, &[&people, &names(&uvcis)]).await?)?;
+        let (mut answers, mut revoked, mut whys) = (Vec::with_capacity(self.rows.len()), Vec::new(), Vec::new());
+        for (uvci, why) in self.rows {
+            answers.push(match known.get_mut(uvci) {
+                None => Revoked::Unknown,
+                Some(Some(at)) => Revoked::Already(*at),
+                Some(revoked_at) => {
+                    *revoked_at = Some(self.at); // for the same one further down
+                    revoked.push(*uvci);
+                    whys.push(*why);
+                    Revoked::New
+                }
+            });
         }
-        let number = "-- number revocations
-                      UPDATE revocation r SET version = n.version
-                      FROM (SELECT uvci, row_number() OVER (ORDER BY revoked_at, uvci)
-                                   + coalesce((SELECT max(version) FROM revocation), 0) AS version
-                            FROM revocation WHERE version IS NULL) n
-                      WHERE r.uvci = n.uvci";
-        let number = tx.inner.prepare_cached(number).await?;
-        tx.inner.execute(&number, &[]).await?;
-        Ok(true)
+        if revoked.is_empty() {
+            return Ok(answers);
+        }
+        if let Some(by) = self.opens {
+            tx.insert_revocation_batch(self.batch, &by.subject, false, by.at).await?;
+            tx.audit(&Audited { about: people.first().copied(), ..by.clone() }).await?;
+        }
+        let mark = "-- revoke
+                    UPDATE certificate SET revoked_at = $3, revocation_batch = $4
+                    WHERE person_id = ANY($1) AND uvci = ANY($2) AND revoked_at IS NULL";
+        let stmt = tx.inner.prepare_cached(mark).await?;
+        tx.inner.execute(&stmt, &[&people, &names(&revoked), &timestamp(self.at), &self.batch]).await?;
+        tx.insert_revocations(self.batch, &revoked, &whys).await?;
+        tx.publish_revocations(&entries(&revoked), false, self.at).await?;
+        Ok(answers)
     }
 }

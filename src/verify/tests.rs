@@ -56,6 +56,10 @@ fn forged(profile: Profile, key: &IssuerKey, alg: i64, payload: &[u8]) -> String
     codec::encode_text(profile, &cose).expect("short")
 }
 
+fn revoked<const N: usize>(entries: [revocation::Entry; N]) -> RevocationSet {
+    RevocationSet::default().with_ahead(&entries.map(revocation::Change::Add))
+}
+
 #[test]
 fn accepts_both_profiles_and_says_the_same_of_both() {
     let (ed, p256) = (key(Algorithm::EdDsa), key(Algorithm::Es256));
@@ -96,11 +100,97 @@ fn a_proof_does_not_outlive_its_certificate() {
     let key = key(Algorithm::EdDsa);
     let signed = check_signature(&text(Profile::Compact, &key), &list([trusted(&key)])).expect("signed");
     let rules = Rules::default();
-    let revoked = RevocationSet::new(1, [revocation::entry(&Uvci([7; 16]).to_string())]);
+    let revoked: RevocationSet = [revocation::entry(&Uvci([7; 16]).to_string())].into_iter().collect();
     assert!(signed.accept(&RevocationSet::default(), &rules, ISSUED_AT).is_ok());
     assert_eq!(signed.accept(&revoked, &rules, ISSUED_AT).map(|_| ()), Err(Rejection::Revoked));
     let late = UnixSeconds(EXPIRES_AT.0 + 1);
     assert_eq!(signed.accept(&RevocationSet::default(), &rules, late).map(|_| ()), Err(Rejection::Expired));
+}
+
+/// A text of another country, its ES256 signature, and the same signature as r and n - s.
+fn foreign(uci: &str) -> (TrustList, String, Vec<u8>, String) {
+    let key = key(Algorithm::Es256);
+    let trust = list([TrustedKey { own: false, national: false, country: "DE".into(), ..trusted(&key) }]);
+    let bytes = codec::with_cose(&text(Profile::Hc1, &key), |_, bytes| Ok::<_, CodecError>(bytes.to_vec()));
+    let bytes = bytes.expect("a COSE_Sign1");
+    let payload = cose::parse(&bytes).expect("parses").payload.to_vec();
+    let at = |part: &[u8]| payload.windows(part.len()).position(|window| window == part).expect("is there");
+    // As long as ours, so that the CBOR around it stays.
+    let ours = Uvci([7; 16]).to_string();
+    assert_eq!(uci.len(), ours.len());
+    let (uci_at, iss_at) = (at(ours.as_bytes()), at(b"\x01\x62VN"));
+    let mut payload = payload.clone();
+    payload[uci_at..uci_at + uci.len()].copy_from_slice(uci.as_bytes());
+    payload[iss_at + 2..iss_at + 4].copy_from_slice(b"DE");
+    let mut signature = Vec::new();
+    let first = cose::build(-7, key.kid().0, &payload, |tbs| {
+        signature = key.sign(tbs);
+        signature.clone()
+    });
+    let other = cose::build(-7, key.kid().0, &payload, |_| [&signature[..32], &opposite(&signature[32..])].concat());
+    let encode = |bytes: &[u8]| codec::encode_text(Profile::Hc1, bytes).expect("short");
+    (trust, encode(&first), signature, encode(&other))
+}
+
+/// n - s, n the order of P-256's group. Source: SEC 2 §2.4.2.
+fn opposite(s: &[u8]) -> Vec<u8> {
+    let n: [u8; 32] = [
+        0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xBC, 0xE6,
+        0xFA, 0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
+    ];
+    let mut borrow = 0;
+    let mut digits: Vec<u8> = (n.iter().rev().zip(s.iter().rev()))
+        .map(|(n, s)| {
+            let digit = i16::from(*n) - i16::from(*s) - borrow;
+            borrow = i16::from(digit < 0);
+            digit.rem_euclid(256) as u8
+        })
+        .collect();
+    digits.reverse();
+    digits
+}
+
+#[test]
+fn a_foreign_certificate_is_revoked_by_its_signature_its_uci_or_country_and_uci() {
+    const UCI: &str = "urn:uvci:01:DE:7777777777777777777777777777#7/#";
+    let (trust, text, signature, _) = foreign(UCI);
+    let by = revocation::foreign::entries(UCI, "DE", Algorithm::Es256, &signature);
+    let upper = revocation::entry(&UCI.to_ascii_uppercase());
+    let others = revocation::foreign::entries(&UCI[9..], "VN", Algorithm::Ps256, &signature);
+    let (rules, none) = (Rules::default(), RevocationSet::default());
+    let alone = check_signature(&text, &trust).expect("signed");
+    let mut together = None;
+    check_signatures(&[&text], &trust, |signed| together = signed.map(Signed::into_owned).ok());
+    for signed in [alone, together.expect("signed")] {
+        assert!(signed.accept(&none, &rules, ISSUED_AT).is_ok());
+        for entry in by.into_iter().chain([upper]) {
+            let set = revoked([entry]);
+            assert_eq!(signed.accept(&set, &rules, ISSUED_AT).map(|_| ()), Err(Rejection::Revoked));
+        }
+        for entry in others {
+            assert!(signed.accept(&revoked([entry]), &rules, ISSUED_AT).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_signature_made_anew_from_a_revoked_one_is_revoked() {
+    let (trust, text, signature, anew) = foreign("URN:UVCI:01:DE:77777777777777777777777777777777");
+    assert_ne!(text, anew);
+    let set = revoked([revocation::foreign::entries("", "", Algorithm::Es256, &signature)[0]]);
+    for text in [text, anew] {
+        let signed = check_signature(&text, &trust).expect("both are signatures of this key");
+        assert!(signed.accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT).is_ok());
+        assert_eq!(signed.accept(&set, &Rules::default(), ISSUED_AT).map(|_| ()), Err(Rejection::Revoked));
+    }
+}
+
+#[test]
+fn a_certificate_of_ours_is_asked_for_by_its_uvci_alone() {
+    let key = key(Algorithm::Es256);
+    let text = text(Profile::Hc1, &key);
+    let signed = check_signature(&text, &list([trusted(&key)])).expect("signed");
+    assert!(signed.standing().foreign_entries.is_none(), "so that it costs one look-up");
 }
 
 #[test]
@@ -225,7 +315,7 @@ fn a_product_number_from_tomorrow_is_not_acceptable_rather_than_malformed() {
     assert_eq!(tomorrow[at..], [0x04, 0x19, 0x49, 0x98]);
     tomorrow[at] = 0x17; // number 23
     let rejection = verdict(&forged(Profile::Compact, &key, -8, &tomorrow), &trust, ISSUED_AT);
-    assert_eq!(rejection, Err(Rejection::NotAcceptable { rule: "product_known" }));
+    assert_eq!(rejection, Err(Rejection::NotAcceptable { rule: RuleName::Ours("product_known"), open: false }));
 }
 
 #[test]
@@ -235,7 +325,8 @@ fn an_issuer_that_names_no_country_contradicts_none() {
         let list = list([trusted(&key)]);
         let signed = check_signature(&text(Profile::Hc1, &key), &list).expect("signed");
         let certificate = Certificate { issuer: Some(iss.into()), ..signed.certificate };
-        Signed::new(certificate, &list.keys(&key.kid())[0])
+        let unsigned = cose::CoseSign1 { protected: &[], alg: None, kid: None, payload: &[], signature: &[] };
+        Signed::new(certificate, &unsigned, &list.keys(&key.kid())[0])
             .accept(&RevocationSet::default(), &Rules::default(), ISSUED_AT)
             .map(|_| ())
     };

@@ -36,6 +36,12 @@ impl TestApp {
             self.adopt(person).await;
             return (String::new(), media, json(said));
         }
+        if row.path.ends_with("/undo") {
+            crate::app::revoke(self.app.store(), &uvci.parse().expect("a UVCI"), "another", NOW)
+                .await
+                .expect("revokes");
+            return (uvci.to_owned(), media, json(json!({"why": "a test"})));
+        }
         if row.path == "/v1/doses/{id}" {
             let id = format!("{}.{}", person.simple(), dose.simple());
             let sql = "UPDATE dose SET recorded_at = recorded_at - interval '2 days' WHERE dose_id = $1";
@@ -55,7 +61,7 @@ impl TestApp {
         }
     }
 
-    async fn patch(&self, subject: &str, dose: &Value, change: &Value) -> Answer {
+    pub async fn patch(&self, subject: &str, dose: &Value, change: &Value) -> Answer {
         let path = format!("/v1/doses/{}", dose["dose"].as_str().expect("a dose"));
         self.send("PATCH", &path, &self.bearer_at("79001", subject), change).await
     }

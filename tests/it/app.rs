@@ -12,7 +12,7 @@ use thexanh::http::access::Role;
 use thexanh::http::auth::{Grant, TokenKey};
 use thexanh::http::{ServeError, Serving, Shared, serve};
 use thexanh::keyring::Keyring;
-use thexanh::store::{Facility, Province};
+use thexanh::store::{Audited, Facility, Province, Revoked, Store, StoreError};
 
 use uuid::Uuid;
 
@@ -29,7 +29,25 @@ pub struct TestApp {
     pub tokens: Arc<TokenKey>,
     serving: Serving,
     /// Dropped last, with its tables.
-    schema: TestSchema,
+    schema: Arc<TestSchema>,
+}
+
+/// A second node, beside a [`TestApp`].
+pub struct Node {
+    pub app: Arc<App>,
+    serving: Serving,
+}
+
+impl Node {
+    pub fn address(&self) -> SocketAddr {
+        self.serving.address()
+    }
+
+    /// Stops as the command line does.
+    pub async fn stop(self) {
+        self.serving.stop().await;
+        self.app.stop().await;
+    }
 }
 
 /// The default settings, but for the path of Ed25519, which `THEXANH_ED25519` says as it says it to the service.
@@ -51,17 +69,34 @@ impl TestApp {
 
     /// The service with some settings changed, where that may keep it from listening.
     pub async fn try_start(change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        TestApp::start_on(TestSchema::new().await, change).await
+        TestApp::start_on(Arc::new(TestSchema::new().await), keyring(), Clock::fixed(NOW), change).await
+    }
+
+    /// The service with secret keys of the test's own.
+    pub async fn start_with_keys(keyring: Keyring) -> TestApp {
+        let schema = Arc::new(TestSchema::new().await);
+        TestApp::start_on(schema, Arc::new(keyring), Clock::fixed(NOW), |_| {}).await.expect("starts")
+    }
+
+    /// One more node on the same tables and the same clock, with secret keys of its own and the refresh of the default settings.
+    pub async fn beside(&self, keyring: Keyring) -> TestApp {
+        let schema = Arc::clone(&self.schema);
+        let default = |config: &mut Config| config.cache.refresh_ms = Config::default().cache.refresh_ms;
+        TestApp::start_on(schema, Arc::new(keyring), self.clock.clone(), default).await.expect("starts")
     }
 
     /// The service started again, on the same tables and files, after it was stopped.
     pub async fn again(self) -> TestApp {
         self.serving.stop().await;
-        TestApp::start_on(self.schema, |_| {}).await.expect("starts")
+        TestApp::start_on(self.schema, keyring(), Clock::fixed(NOW), |_| {}).await.expect("starts")
     }
 
-    async fn start_on(schema: TestSchema, change: impl FnOnce(&mut Config)) -> Result<TestApp, ServeError> {
-        let (clock, keyring) = (Clock::fixed(NOW), keyring());
+    async fn start_on(
+        schema: Arc<TestSchema>,
+        keyring: Arc<Keyring>,
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<TestApp, ServeError> {
         let mut config = config();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.http.workers = 1;
@@ -95,6 +130,15 @@ impl TestApp {
         self.sql().await.query_one(sql, &[]).await.expect("counts").get(0)
     }
 
+    /// Another node on the same database.
+    pub async fn another(&self) -> Node {
+        let (config, clock) = (self.app.config().clone(), self.clock.clone());
+        let app =
+            App::start(config, clock, self.schema.store().await, Arc::clone(&self.keyring)).await.expect("starts");
+        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&self.tokens))).expect("listens");
+        Node { app, serving }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.serving.address()
     }
@@ -115,7 +159,7 @@ impl TestApp {
         if role == Role::Citizen {
             let account = Uuid::from_u128(facility.parse().expect("a number"));
             let until = UnixSeconds(self.clock.now().0 + 3600);
-            return format!("Bearer {}", self.tokens.mint_session(account, until));
+            return format!("Bearer {}", self.tokens.mint_session(account, i64::MAX, until));
         }
         let grant = Grant {
             role,
@@ -124,6 +168,19 @@ impl TestApp {
             province: (role == Role::Province).then(|| province.to_owned()),
             lifetime_s: 3600,
         };
+        format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
+    }
+
+    /// Another node on the same database, that listens to nobody.
+    pub async fn second_node(&self) -> Arc<App> {
+        let (config, clock) = (self.app.config().clone(), self.clock.clone());
+        App::start(config, clock, self.schema.store().await, Arc::clone(&self.keyring)).await.expect("starts")
+    }
+
+    /// A token's header of somebody at the ministry.
+    pub fn bearer_named(&self, subject: &str) -> String {
+        let (role, subject) = (Role::Ministry, subject.to_owned());
+        let grant = Grant { role, subject, facility: None, province: None, lifetime_s: 24 * 3600 };
         format!("Bearer {}", self.tokens.mint(&grant, self.clock.now()).expect("mints"))
     }
 
@@ -185,6 +242,17 @@ impl TestApp {
         let text = answer["text"].as_str().expect("a text").to_owned();
         (answer["uvci"].as_str().and_then(|uvci| uvci.parse().ok()).expect("a UVCI"), text)
     }
+}
+
+/// What somebody of the ministry asks for, as it is audited.
+pub fn asked_by(subject: &str, why: &str, at: UnixSeconds) -> Audited {
+    let (role, subject, place, why) = ("ministry".to_owned(), subject.to_owned(), String::new(), why.to_owned());
+    Audited { at, role, subject, place, action: "certificate.revoke", about: None, why }
+}
+
+/// Revokes one certificate on a node that is its store alone.
+pub async fn revoke(store: &Store, uvci: &Uvci, by: &str, at: UnixSeconds) -> Result<Revoked, StoreError> {
+    store.revoke(uvci, Uuid::new_v4(), &asked_by(by, "a test", at)).await
 }
 
 /// The first dose of the `n`th other person.

@@ -84,7 +84,10 @@ impl Service {
 fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
     let place = Place::new("demo");
     let (status, said) = place.json(&["demo", "--once", "--people", "12"]);
-    assert_eq!((status, said.len()), (0, 4), "{said:?}");
+    assert_eq!((status, said.len()), (0, 5), "{said:?}");
+    let count = |said: &[Value], name: &str| said[0][name].as_u64().expect("a count");
+    let (new, rejected) = (count(&said, "new_doses"), count(&said, "rejected"));
+    assert!(new > 240 && rejected > 0, "{said:?}");
     assert!(said.iter().all(|exhibit| exhibit["right"] == true), "{said:?}");
     let mut read = 0;
     for entry in std::fs::read_dir(place.0.join("data/demo")).expect("lists") {
@@ -108,7 +111,8 @@ fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
 
     // A second run records nothing twice and shows the same certificates.
     let (status, again) = place.json(&["demo", "--once", "--people", "12"]);
-    let uvci = |said: &[Value]| said[0]["verdict"]["certificate"]["uvci"].clone();
+    assert_eq!((count(&again, "new_doses"), count(&again, "rejected")), (0, rejected), "{again:?}");
+    let uvci = |said: &[Value]| said[1]["verdict"]["certificate"]["uvci"].clone();
     assert_eq!((status, uvci(&again)), (0, uvci(&said)));
 
     // What is revoked, and what a withdrawn key signed, is rejected.
@@ -118,6 +122,7 @@ fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
     assert_eq!(place.json(&["revoke", uvci, "--why", "a test"]).1[0]["result"], "revoked");
     assert_eq!(place.json(&["revoke", uvci, "--why", "a test"]).1[0]["result"], "already_revoked");
     assert_eq!(place.json(&["revoke", "URN:UVCI:01:VN:00000000000000000000000000000000", "--why", "a test"]).0, 1);
+    revoked_by_list(&place, uvci);
     let (status, verdicts) = picture("yellow");
     assert_eq!((status, &verdicts[0]["reason"]), (1, &"revoked".into()));
     let (_, keys) = place.json(&["keys", "list"]);
@@ -128,8 +133,45 @@ fn the_demo_shows_itself_and_an_independent_reader_reads_every_picture() {
     let (status, verdicts) = picture("green");
     assert_eq!((status, &verdicts[0]["reason"]), (1, &"key_withdrawn".into()));
     assert_eq!(picture("green-travel").0, 0, "the other profile has another key");
-    let (status, made) = place.json(&["keys", "new", "--from", "2999-01-01T00:00:00Z"]);
+    let (status, made) = place.json(&["keys", "new", "--signs-from", "2999-01-01T00:00:00Z"]);
     assert_eq!((status, &made[0]["signs_from"]), (0, &32_472_144_000_i64.into()));
+}
+
+/// Undoes a revocation, and revokes the same by a list; takes over another country's batch, and removes it.
+fn revoked_by_list(place: &Place, uvci: &str) {
+    let picture = || place.json(&["verify", "--image", "data/demo/yellow.png"]).0;
+    let (status, said) = place.json(&["revoke", "undo", uvci]);
+    assert_eq!((status, &said[0]["result"]), (1, &"second_person_needed".into()));
+    let (status, said) = place.json(&["revoke", "undo", uvci, "--by", "binh"]);
+    assert_eq!((status, &said[0]["undone"], picture()), (0, &1.into(), 0));
+    std::fs::write(place.0.join("list.csv"), format!("uvci,why\n{uvci},a test\njunk,x\n")).expect("writes");
+    let (status, said) = place.json(&["revoke", "--file", "list.csv", "--dry-run"]);
+    assert_eq!((status, &said[2]["dry_run"], picture()), (1, &true.into(), 0), "{said:?}");
+    let (status, said) = place.json(&["revoke", "--file", "list.csv"]);
+    assert_eq!((status, &said[0]["status"], picture()), (1, &"revoked".into(), 1), "{said:?}");
+    assert_eq!((&said[1]["field"], &said[2]["counts"]["revoked"]), (&"uvci".into(), &1.into()));
+    let id = said[2]["id"].as_str().expect("an id");
+    assert_eq!(place.json(&["revoke", "undo", id, "--by", "binh"]).1[0]["undone"], 1);
+    assert_eq!(place.json(&["revoke", "--file", "list.csv"]).1[0]["status"], "revoked");
+
+    let batch = |country: &str, expires: &str| {
+        let text = format!(
+            r#"{{"country":"{country}","expires":"{expires}","kid":"UNKNOWN_KID","hashType":"UCI","entries":[{{"hash":"AAAAAAAAAAAAAAAAAAAAAA=="}}]}}"#
+        );
+        std::fs::write(place.0.join("batch.json"), text).expect("writes");
+    };
+    let import = |more: &[&str]| place.json(&[&["revoke", "import", "batch.json"], more].concat());
+    for (country, expires) in [("VN", "2999-01-01T00:00:00Z"), ("DE", "2021-01-01T00:00:00Z"), ("DE", "2999-01-01")] {
+        batch(country, expires);
+        assert_eq!(import(&[]).0, 3, "{country} {expires}");
+    }
+    batch("DE", "2999-01-01T00:00:00Z");
+    assert_eq!(import(&["--country", "FR"]).0, 3);
+    let (status, said) = import(&["--country", "DE", "--id", "b-1"]);
+    assert_eq!((status, &said[0]["result"], &said[0]["entries"]), (0, &"imported".into(), &1.into()));
+    assert_eq!(import(&["--id", "b-1"]).1[0]["result"], "already_imported");
+    assert_eq!(place.json(&["revoke", "import", "--deleted", "b-1"]).1[0]["result"], "removed");
+    assert_eq!(place.json(&["revoke", "import", "--deleted", "b-1"]).0, 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod tickets;
 use serde_json::{Value, json};
 use thexanh::certificate::UnixSeconds;
 use thexanh::http::access::Role;
-use thexanh::registration::contact::rank_of;
+use thexanh::registration::priority;
 use thexanh::sealing::DataKey;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ struct Registrant<'a> {
     phone: String,
     identity: String,
     place: (&'a str, &'a str),
-    group: i64,
+    group: u64,
     status: &'a str,
 }
 
@@ -89,7 +89,8 @@ impl Desk {
             );
             self.sql.execute(&insert, &[&hash, &person]).await.expect("makes findable");
         }
-        cases::add_registration(&self.sql, person, who.place, rank_of(who.group).expect("a group"), who.status).await;
+        cases::add_registration(&self.sql, person, who.place, priority::rank(who.group).expect("a group"), who.status)
+            .await;
         person
     }
 

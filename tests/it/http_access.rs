@@ -42,6 +42,13 @@ impl TestApp {
                 path.replace("{id}", sent.json()["id"].as_str().expect("an import"))
             }
             "/v1/imports" => format!("{path}?facility=79001"),
+            "/v1/revocations/{slice}" => {
+                // The first try revokes one; then there is an index to have a slice of.
+                let request = json!({"uvci": uvci, "why": "a test"});
+                self.post_as(Role::Ministry, "/v1/revocations", &request).await;
+                let index = self.index_at(1).await;
+                path.replace("{slice}", &index.layers[0].filter.id.to_string())
+            }
             "/v1/reference/districts" => format!("{path}?province=01"),
             "/v1/reference/wards" => format!("{path}?district=001"),
             _ => path,

@@ -86,7 +86,9 @@ async fn a_revoked_certificate_s_pictures_are_gone_also_those_made_before() {
     let travel = app.get_as(Role::Facility, &format!("{path}.txt?profile=hc1")).await.text().to_owned();
     let request = json!({"uvci": uvci.to_string(), "why": "issued by mistake"});
     let revoked = app.post_as(Role::Ministry, "/v1/revocations", &request).await;
-    assert_eq!((revoked.status, revoked.json()), (201, json!({"uvci": uvci.to_string(), "revoked_at": NOW.0})));
+    let id = revoked.json()["id"].clone();
+    let expected = json!({"uvci": uvci.to_string(), "revoked_at": NOW.0, "id": id});
+    assert_eq!((revoked.status, revoked.json(), id.is_string()), (201, expected, true));
     for text in [&text, &travel] {
         assert_eq!(app.verify(text).await["reason"], "revoked", "one UVCI in both profiles");
     }

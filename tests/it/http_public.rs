@@ -24,7 +24,7 @@ async fn the_trust_list_is_enough_to_verify_with_and_is_sent_once_a_version() {
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     assert!(answer.header("cache-control").starts_with("public, max-age="));
     let list = answer.json();
-    assert_eq!((&list["version"], &list["issued_at"]), (&json!(2), &json!(NOW.0)));
+    assert_eq!((&list["version"], &list["issued_at"]), (&json!(1), &json!(NOW.0)));
     assert!(list["next_update"].as_i64() > Some(NOW.0));
     let keys = list["keys"].as_array().expect("keys");
     assert_eq!(keys.len(), 2);
@@ -48,7 +48,7 @@ async fn the_trust_list_is_enough_to_verify_with_and_is_sent_once_a_version() {
     app.app.store().withdraw_issuer_key(more.kid(), NOW).await.expect("withdraws");
     app.app.refresh().await.expect("refreshes");
     let next = asking(&app, "/v1/trust-list", &[("if-none-match", &tag)]).await;
-    assert_eq!((next.status, &next.json()["version"]), (200, &json!(4)));
+    assert_eq!((next.status, &next.json()["version"]), (200, &json!(3)));
     let withdrawn =
         next.json()["keys"].as_array().expect("keys").iter().filter(|key| key["withdrawn_at"] == NOW.0).count();
     assert_eq!(withdrawn, 1);
@@ -130,6 +130,9 @@ async fn the_service_tells_how_it_is() {
         "thexanh_http_request_seconds_bucket{",
         "thexanh_doses_waiting ",
         "thexanh_trust_version ",
+        "thexanh_trust_signed_version ",
+        "thexanh_trust_next_update ",
+        "thexanh_remarks 0",
         "thexanh_revocations ",
     ] {
         assert!(metrics.text().contains(name), "{name}");
@@ -205,10 +208,8 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
 #[tokio::test]
 async fn the_documents_pages_come_from_the_binary() {
     let app = TestApp::start().await;
-    for path in ["/", "/docs"] {
-        let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.header("location")), (307, "/docs/"));
-    }
+    let answer = app.get("/docs").await;
+    assert_eq!((answer.status, answer.header("location")), (307, "/docs/"));
     let page = app.get("/docs/").await;
     assert_eq!((page.status, page.header("content-type").starts_with("text/html")), (200, true));
     assert!(page.text().contains("swagger-ui"));
@@ -218,6 +219,41 @@ async fn the_documents_pages_come_from_the_binary() {
     assert!(app.get("/docs/swagger-initializer.js").await.text().contains("/openapi.json"));
     assert_eq!(app.get("/docs/swagger-ui.css").await.status, 200);
     app.get("/docs/nothing.js").await.problem(404, "unknown_route");
+}
+
+#[test]
+fn the_pages_know_the_api_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/openapi.json");
+    let document = thexanh::http::openapi().to_pretty_json().expect("text keys") + "\n";
+    if std::env::var_os("MAKE_OPENAPI").is_some() {
+        std::fs::write(path, &document).expect("writes");
+    }
+    let known = std::fs::read_to_string(path).expect("reads");
+    assert!(known == document, "the API is not what src/web/openapi.json says: `make openapi` writes it anew");
+}
+
+#[tokio::test]
+async fn pages_come_from_the_build_and_may_load_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    for path in ["/", "/scan", "/desk", "/board", "/centre"] {
+        let page = app.get(path).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}: make web");
+        assert_eq!(page.header("cache-control"), "no-cache");
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"));
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("http"), "{policy}");
+        let again = asking(&app, path, &[("if-none-match", page.header("etag"))]).await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let text = page.text();
+        let script = text.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a script");
+        let script = asking(&app, script, &[("accept-encoding", "gzip, br")]).await;
+        assert_eq!((script.status, script.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+        assert!(script.header("etag").ends_with("-br\"") || script.header("content-encoding").is_empty());
+    }
+    assert_eq!(app.get("/sw.js").await.header("cache-control"), "no-cache");
+    for path in ["/assets/none.js", "/assets/..%2findex.html", "/app/../Cargo.toml", "/index.html", "/scan.html.br"] {
+        app.get(path).await.problem(404, "unknown_route");
+    }
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ async fn a_revocation_by_another_node_is_in_force_here_soon() {
     let (uvci, text) = app.certificate("R-1").await;
     assert_eq!(app.reason(&text).await, "accepted");
     // As another node does it: in the database, without a word to this one.
-    app.app.store().revoke(&uvci, "another node", "a test", NOW).await.expect("revokes");
+    crate::app::revoke(app.app.store(), &uvci, "another node", NOW).await.expect("revokes");
     // In force before the lease holder has given it its version; a rejection is never taken back meanwhile.
     let mut rejected = false;
     for _ in 0..400 {

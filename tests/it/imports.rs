@@ -12,7 +12,7 @@ use thexanh::store::{Facility, Store, StoreSettings};
 
 use crate::app::{NOW, TestApp, dose};
 use crate::cli::Place;
-use crate::client::Answer;
+use crate::client::{Answer, Connection, request};
 
 const HEADINGS: &str =
     "record_no,name,birth,sex,phone,identity,ward,product,lot,lot_expires_on,given_at,number,facility";
@@ -289,6 +289,32 @@ async fn hostile_files_do_no_harm() {
     app.request("POST", "/v1/imports", &media, b"%PDF").await.problem(415, "unsupported_media_type");
     let waiting = std::fs::read_dir(app.app.config().data.join("imports")).expect("there");
     assert_eq!(waiting.count(), 0, "what was refused, and what is done, is gone from the disk");
+}
+
+#[tokio::test]
+async fn a_file_whose_sender_went_away_after_its_last_byte_does_not_stay() {
+    let app = TestApp::start().await;
+    let rows: Vec<String> = (0..20_000).map(row_of).collect();
+    let bearer = app.bearer(Role::Facility);
+    let mut connection = Connection::open(app.address()).await;
+    let headers = [CSV, ("authorization", &*bearer)];
+    connection.send(&request("POST", "/v1/imports?dry_run=true", &headers, file(&rows).as_bytes())).await;
+    let received = |ending: &str| {
+        let files = std::fs::read_dir(app.app.config().data.join("imports")).into_iter().flatten();
+        files
+            .filter(|file| file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|of| of == ending)))
+            .count()
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while received("sent") == 0 {
+        assert!(Instant::now() < deadline, "it was never received whole");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(connection);
+    while received("sent") + received("part") + received("sealed") > 0 {
+        assert!(Instant::now() < deadline, "it is still there");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ struct Made {
 
 impl Load {
     fn session(&self, account: Uuid) -> String {
-        self.tokens.mint_session(account, UnixSeconds(Clock::system().now().0 + 3600))
+        self.tokens.mint_session(account, 0, UnixSeconds(Clock::system().now().0 + 3600))
     }
 
     /// The number of the next person, whom nobody else registers.

@@ -1,6 +1,7 @@
 //! Somebody who uses the API from outside, as facilities and checkpoints do.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -76,6 +77,26 @@ impl Visitor<'_> {
         Ok(certified)
     }
 
+    /// Sends a backlog file of a province and waits until it is imported; gives the import as it ended. `moved`: as it goes on.
+    pub async fn import(&self, file: Vec<u8>, province: &str, moved: impl Fn(&Value)) -> Result<Value, Failure> {
+        let token = self.token(Role::Province, "", province)?;
+        let what = "importing a backlog";
+        let read = |answer: String| serde_json::from_str::<Value>(&answer).map_err(|error| failed(what, error));
+        let request = self.client.post(format!("{}/v1/imports", self.url)).header(CONTENT_TYPE, "text/csv");
+        let mut import = read(text(what, request.body(file).bearer_auth(&token)).await?)?;
+        let id = import.get("id").and_then(Value::as_str).ok_or_else(|| failed(what, "it has no id"))?.to_owned();
+        loop {
+            moved(&import);
+            match import.get("status").and_then(Value::as_str) {
+                Some("done") => return Ok(import),
+                Some("failed") | None => return Err(failed(what, "it did not end well; the log says why")),
+                Some(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+            let request = self.client.get(format!("{}/v1/imports/{id}", self.url));
+            import = read(text(what, request.bearer_auth(&token)).await?)?;
+        }
+    }
+
     /// A picture of a certificate, `format` such as `png` or `png?profile=hc1`.
     pub async fn picture(&self, certified: &Certified, format: &str) -> Result<Vec<u8>, Failure> {
         let request = self.client.get(format!("{}/v1/certificates/{}.{format}", self.url, certified.uvci));
@@ -93,6 +114,8 @@ impl Visitor<'_> {
     }
 }
 
+/// How often it is asked how far an import is.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// People whose doses travel in one request: what a facility has in a day.
 const CHUNK: usize = 500;
 

@@ -9,8 +9,8 @@ mod fhir;
 mod headings;
 mod rejects;
 mod rows;
-mod sheet;
-mod window;
+pub(super) mod sheet;
+pub(super) mod window;
 
 #[cfg(test)]
 mod tests;

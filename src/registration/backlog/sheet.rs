@@ -23,7 +23,7 @@ const QUOTE_UNCLOSED: Refused =
     refused("quote_unclosed", "a quotation mark is not closed in its row", "dấu nháy kép không được đóng trong dòng");
 
 /// A row of a sheet.
-pub(super) struct Row {
+pub(in crate::registration) struct Row {
     /// The line on which it begins, from 1.
     pub line: u64,
     pub cells: Vec<String>,
@@ -32,7 +32,11 @@ pub(super) struct Row {
 }
 
 /// The next row, which may be empty; `None` at the end. `width`: how many cells the headings have, once they are known.
-pub(super) fn next<R: Read>(window: &mut Window<R>, delimiter: u8, width: Option<usize>) -> io::Result<Option<Row>> {
+pub(in crate::registration) fn next<R: Read>(
+    window: &mut Window<R>,
+    delimiter: u8,
+    width: Option<usize>,
+) -> io::Result<Option<Row>> {
     if window.ahead().is_empty() {
         return Ok(None);
     }

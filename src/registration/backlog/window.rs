@@ -10,7 +10,7 @@ pub(super) const MAX_ROW_BYTES: usize = 64 * 1024;
 /// A row, and the two bytes that tell how it ends.
 const NEEDED: usize = MAX_ROW_BYTES + 2;
 
-pub(super) struct Window<R> {
+pub(in crate::registration) struct Window<R> {
     decoder: Decoder<R>,
     text: String,
     at: usize,
@@ -86,7 +86,7 @@ impl<R: Read> Window<R> {
 }
 
 /// Where the first line in `bytes` ends, and where the next one begins: LF, CR LF and CR end a line.
-pub(super) fn line_end(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(in crate::registration) fn line_end(bytes: &[u8]) -> Option<(usize, usize)> {
     let end = memchr::memchr2(b'\n', b'\r', bytes)?;
     let pair = bytes.get(end..end + 2) == Some(b"\r\n");
     Some((end, end + if pair { 2 } else { 1 }))

@@ -21,7 +21,7 @@ fn certificate(name: &str, number: u8, series: u8) -> Certificate<'_> {
         issuer: Some("VN".into()),
         issued_at: Some(UnixSeconds(1_627_837_200)), // 2021-08-01T17:00:00Z: in Viet Nam the second has begun
         expires_at: Some(UnixSeconds(1_659_373_199)), // 2022-08-01T16:59:59Z: the first, for one more second
-        uvci: UvciText::Foreign(UVCI.into()),
+        uvci: UvciText::Foreign { text: UVCI.into(), written: None },
         name: name.into(),
         birth: "1983-10-09".parse().expect("a birth date"),
         statement: Statement::Vaccination(Dose {

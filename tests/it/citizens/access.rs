@@ -30,7 +30,7 @@ impl TestApp {
         let key = &self.app.desk().data_key;
         let (sealed, hash) = (key.seal("phone", &phone), key.lookup_hash("phone", &phone));
         let database = self.sql().await;
-        let sql = "INSERT INTO account VALUES ($1, $2, now()) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO account VALUES ($1, $2, now(), 0) ON CONFLICT DO NOTHING";
         database.execute(sql, &[&account, &sealed]).await.expect("writes");
         let sql = "INSERT INTO account_by_phone VALUES ($1, $2) ON CONFLICT DO NOTHING";
         database.execute(sql, &[&hash.as_slice(), &account]).await.expect("writes");

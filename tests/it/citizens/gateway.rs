@@ -1,5 +1,7 @@
 //! A text message gateway of the test's own: a tiny HTTP server that keeps what it is given.
 
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -87,6 +89,37 @@ impl Gateway {
     pub fn refused(&self) -> u32 {
         self.refused.load(std::sync::atomic::Ordering::SeqCst)
     }
+}
+
+/// A gateway with TLS that takes one message under `name`.crt of `dir`. Gives its port, and the message or why there was none.
+pub fn with_tls(dir: &Path, name: &str) -> (u16, std::thread::JoinHandle<io::Result<(String, Value)>>) {
+    use rustls_pki_types::pem::PemObject as _;
+    let chain = rustls_pki_types::CertificateDer::from_pem_file(dir.join(format!("{name}.crt"))).expect("reads");
+    let key = rustls_pki_types::PrivateKeyDer::from_pem_file(dir.join(format!("{name}.key"))).expect("reads");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth().with_single_cert(vec![chain], key).expect("a pair");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("listens");
+    let port = listener.local_addr().expect("an address").port();
+    let taken = std::thread::spawn(move || {
+        let (mut tcp, _) = listener.accept()?;
+        tcp.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
+        let mut tls = rustls::ServerConnection::new(Arc::new(config)).map_err(io::Error::other)?;
+        let mut stream = rustls::Stream::new(&mut tls, &mut tcp);
+        let mut read = Vec::new();
+        loop {
+            if let Some(message) = whole(&read) {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
+                return Ok(message);
+            }
+            let mut part = [0; 4096];
+            match stream.read(&mut part)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                len => read.extend_from_slice(&part[..len]),
+            }
+        }
+    });
+    (port, taken)
 }
 
 /// The six digits in a message.

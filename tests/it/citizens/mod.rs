@@ -56,10 +56,10 @@ pub fn registration_of(n: u32) -> Value {
 }
 
 impl TestApp {
-    /// The header of a session of `account`.
+    /// The header of a session of `account` that nothing ends before its time.
     pub fn citizen(&self, account: u128) -> String {
         let until = UnixSeconds(self.clock.now().0 + 3600);
-        format!("Bearer {}", self.tokens.mint_session(uuid::Uuid::from_u128(account), until))
+        format!("Bearer {}", self.tokens.mint_session(uuid::Uuid::from_u128(account), i64::MAX, until))
     }
 
     /// Registers somebody and gives their id.

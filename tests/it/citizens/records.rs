@@ -1,9 +1,10 @@
 //! What holders see: `/v1/people/me`, as JSON and as FHIR, and `/v1/certificates`.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{registration, registration_of};
-use crate::app::{TestApp, dose};
+use crate::app::{NOW, TestApp, asked_by, dose};
 
 const NULL: Value = Value::Null;
 
@@ -83,7 +84,10 @@ async fn a_holder_s_list_shows_what_is_issued_and_at_once_what_is_revoked() {
     };
     assert_eq!((&listed[0]["uvci"], &listed[0]["state"]), (&given["uvci"], &json!("valid")));
     assert_eq!((&listed[0]["text"], &listed[0]["name"]), (&given["text"], &registration()["name"]));
-    app.app.revoke(&uvci.parse().expect("a UVCI"), "tester", "a test").await.expect("revokes");
+    app.app
+        .revoke(&uvci.parse().expect("a UVCI"), Uuid::new_v4(), &asked_by("tester", "a test", NOW))
+        .await
+        .expect("revokes");
     let revoked = list().await;
     assert_eq!((&revoked[0]["state"], revoked[0].get("text")), (&json!("revoked"), None));
 }
@@ -107,7 +111,7 @@ async fn a_certificate_s_pictures_are_the_holder_s_and_no_other_citizen_s() {
 async fn the_form_that_citizens_fill_in_is_public_in_both_languages() {
     let app = TestApp::start().await;
     let form = app.get("/v1/reference/declaration").await.json();
-    assert_eq!(form["questions"].as_array().map(Vec::len), Some(10));
+    assert_eq!(form["questions"].as_array().map(Vec::len), Some(11));
     assert!(form["consent"]["text"]["vi"].as_str().is_some_and(|text| text.contains("đồng ý")));
     let groups = app.get("/v1/reference/priority-groups").await.json();
     assert_eq!((groups.as_array().map(Vec::len), &groups[3]["name"]["en"]), (Some(17), &json!("The army")));

@@ -133,6 +133,18 @@ async fn a_registration_is_changed_withdrawn_and_opened_again() {
     }
     assert_eq!(listed().await[0].2, "withdrawn");
     app.send("PATCH", &path, &token, &change).await.problem(409, "registration_withdrawn");
+    let audited = app.sql().await;
+    let sql = "SELECT action, about::text, role, subject FROM audit WHERE role = 'citizen' ORDER BY at, audit_id";
+    let mut audited: Vec<[String; 4]> =
+        audited.query(sql, &[]).await.expect("reads").iter().map(|row| [0, 1, 2, 3].map(|at| row.get(at))).collect();
+    audited.sort();
+    let account = uuid::Uuid::from_u128(1).simple().to_string();
+    let done = |action: &str| [action.to_owned(), id.clone(), "citizen".to_owned(), account.clone()];
+    assert_eq!(
+        audited,
+        ["registration.change", "registration.withdraw"].map(done),
+        "what changed nothing is not there"
+    );
     assert_eq!(app.register(&token, &registration()).await, id, "the record stayed");
     assert_eq!(listed().await, [(8, "00001".to_owned(), "registered".to_owned())]);
 }

@@ -5,6 +5,7 @@ use thexanh::http::access::Role;
 
 use super::{Gateway, registration, start};
 use crate::app::TestApp;
+use crate::store::tls::openssl;
 
 /// A code that is not `code`.
 fn other_than(code: &str) -> String {
@@ -114,6 +115,26 @@ async fn an_address_has_so_many_codes_a_minute() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_of_its_callers_has_an_own_limit() {
+    let ask = async |app: &TestApp, phone: &str, forwarded: &str| {
+        let headers = [("content-type", "application/json"), ("x-forwarded-for", forwarded)];
+        let body = json!({"phone": phone}).to_string();
+        app.request("POST", "/v1/sessions", &headers, body.as_bytes()).await.status
+    };
+    let app = TestApp::start_with(|config| {
+        config.citizens.codes_per_address_per_minute = 1;
+        config.http.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    })
+    .await;
+    assert_eq!(ask(&app, "0911111111", "203.0.113.1").await, 201);
+    assert_eq!(ask(&app, "0911111112", "203.0.113.2").await, 201, "another address");
+    assert_eq!(ask(&app, "0911111113", "203.0.113.9, 203.0.113.1").await, 429, "what it says of itself is not heard");
+    let app = TestApp::start_with(|config| config.citizens.codes_per_address_per_minute = 1).await;
+    assert_eq!(ask(&app, "0911111111", "203.0.113.1").await, 201);
+    assert_eq!(ask(&app, "0911111112", "203.0.113.2").await, 429, "nobody is trusted unless it is said");
+}
+
+#[tokio::test]
 async fn bad_numbers_and_bodies_are_refused() {
     let (app, _) = start().await;
     let document = app.ask_code("113").await.problem(422, "phone_invalid");
@@ -139,12 +160,45 @@ async fn a_gateway_that_fails_twice_is_asked_a_third_time() {
 }
 
 #[tokio::test]
+async fn a_gateway_with_tls_is_sent_to_if_its_root_is_believed_and_not_otherwise() {
+    let dir = std::env::temp_dir().join(format!("thexanh-it-gateway-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("makes a directory");
+    openssl(&dir, &["-subj", "/CN=A root of the tests"], "root");
+    let leaf = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let signed = ["-subj", "/CN=localhost", "-CA", "root.crt", "-CAkey", "root.key"];
+    openssl(&dir, &[&leaf[..], &signed].concat(), "leaf");
+    for (ca, host, taken) in
+        [(Some("root.crt"), "localhost", true), (Some("root.crt"), "127.0.0.1", false), (None, "localhost", false)]
+    {
+        let (port, gateway) = super::gateway::with_tls(&dir, "leaf");
+        let app = TestApp::start_with(|config| {
+            config.sms.url = Some(format!("https://{host}:{port}/sms"));
+            config.sms.ca = ca.map(|name| dir.join(name));
+        })
+        .await;
+        assert_eq!(app.ask_code("0912345678").await.status, 201);
+        let message = tokio::task::spawn_blocking(|| gateway.join().expect("no panic")).await.expect("waits");
+        assert_eq!(message.is_ok(), taken, "{ca:?} {host}: {message:?}");
+        if let Ok((_, message)) = message {
+            assert_eq!(message["to"], "+84912345678");
+        }
+    }
+    std::fs::write(dir.join("empty.pem"), "").expect("writes");
+    for name in ["empty.pem", "none.pem", "root.key"] {
+        assert_eq!(thexanh::tls::roots(Some(&dir.join(name))).expect_err(name).code(), "tls_roots");
+    }
+    std::fs::remove_dir_all(&dir).expect("removes");
+}
+
+#[tokio::test]
 async fn an_account_moves_to_another_number() {
     let (app, gateway) = start().await;
     let token = app.log_in(&gateway, "0912345678").await;
+    app.later(60);
+    let stolen = app.log_in(&gateway, "0912345678").await;
     let person = app.register(&token, &registration()).await;
     let other = app.log_in(&gateway, "0900000001").await;
-    app.later(60);
+    app.later(120);
     let change = async |phone: &str, token: &str| {
         let started = app.ask_code(phone).await.json();
         let code = gateway.code().await;
@@ -152,7 +206,12 @@ async fn an_account_moves_to_another_number() {
     };
     change("0900000001", &token).await.problem(409, "phone_in_use");
     assert_eq!(change("0987654321", &token).await.status, 204);
-    app.later(120);
+    for over in [&token, &stolen] {
+        app.send("GET", "/v1/people/me", over, &json!(null)).await.problem(401, "token_expired");
+    }
+    let audited = "SELECT count(*) FROM audit WHERE action = 'account.phone' AND role = 'citizen'";
+    assert_eq!(app.count(audited).await, 1, "the one that was refused changed nothing");
+    app.later(180);
     let mine = async |token: &str| app.send("GET", "/v1/registrations", token, &json!(null)).await.json();
     let new = app.log_in(&gateway, "0987654321").await;
     assert_eq!(mine(&new).await[0]["id"], person);

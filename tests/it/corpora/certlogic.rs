@@ -1,7 +1,7 @@
 //! CertLogic: the EU's own test suite and validation suite, every case that they do not skip themselves.
 
 use serde_json::{Value, json};
-use thexanh::certlogic::Expression;
+use thexanh::certlogic::{Budget, Data, Expression};
 
 use super::{array, corpus, text};
 
@@ -37,7 +37,11 @@ fn evaluates_every_case_of_the_official_suite() {
                 let expression =
                     Expression::parse(logic).unwrap_or_else(|issues| panic!("{name}: {logic}: {issues:?}"));
                 let (data, expected) = (&assertion["data"], &assertion["expected"]);
-                assert_eq!(expression.evaluate(data).as_ref(), Ok(expected), "{name}: {logic} on {data}");
+                assert_eq!(
+                    expression.evaluate(Data::Json(data), &Budget::new(1000)).as_ref(),
+                    Ok(expected),
+                    "{name}: {logic} on {data}"
+                );
                 run += 1;
             }
         }

@@ -32,7 +32,7 @@ fn stated(claims: &Value) -> Certificate<'_> {
         issuer: Some(text(&claims["iss"]).into()),
         issued_at: claims["iat"].as_i64().map(UnixSeconds),
         expires_at: claims["exp"].as_i64().map(UnixSeconds),
-        uvci: UvciText::Foreign(text(&dose["ci"]).into()),
+        uvci: UvciText::Foreign { text: text(&dose["ci"]).into(), written: None },
         name: format!("{} {}", text(&dcc["nam"]["fn"]), text(&dcc["nam"]["gn"])).into(),
         birth: BirthDate::Day(text(&dcc["dob"]).parse().expect("a date")),
         statement: Statement::Vaccination(dose_stated),

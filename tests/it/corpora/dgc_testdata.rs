@@ -19,7 +19,7 @@ use thexanh::codec::cwt::{self, Hcert};
 use thexanh::codec::x509::{self, SignerCertificate};
 use thexanh::codec::{self, CodecError, MAX_DECODED_LEN, base45, cose, zlib};
 use thexanh::keys::PublicKey;
-use thexanh::policy::Rules;
+use thexanh::policy::{RuleName, Rules};
 use thexanh::render::read::{ReadError, read};
 use thexanh::revocation::RevocationSet;
 use thexanh::trust::{TrustList, TrustedKey, Usages};
@@ -517,7 +517,7 @@ fn listed_as_its_certificate_says_each_file_has_its_verdict() {
         let word = match verify::check_signature(&text, &trust) {
             Ok(signed) => match signed.accept(&RevocationSet::default(), &Rules::default(), clock(&vector)) {
                 Ok(_) => "accepted",
-                Err(Rejection::NotAcceptable { rule }) => rule,
+                Err(Rejection::NotAcceptable { rule: RuleName::Ours(rule), .. }) => rule,
                 Err(rejection) => rejection.code(),
             },
             Err(rejection) => rejection.code(),

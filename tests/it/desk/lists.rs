@@ -106,7 +106,7 @@ async fn pages_are_whole_and_without_doubles_while_rows_change() {
     let desk = Desk::start().await;
     let mut there: HashSet<String> = HashSet::new();
     for n in 0..47 {
-        let (place, group) = ([DISTRICT_1, DISTRICT_12][n as usize % 2], i64::from(n % 5));
+        let (place, group) = ([DISTRICT_1, DISTRICT_12][n as usize % 2], u64::from(n % 5));
         there.insert(desk.register(&Registrant { place, group, ..Registrant::nth(n) }).await.to_string());
     }
     let (mut after, mut seen, mut pages) = (String::new(), Vec::new(), 0);

@@ -206,7 +206,7 @@ async fn identity_numbers_and_phones_are_nowhere_in_the_database() {
     let recorded = node.record("79001", &dose("R-1", 1)).await.expect("records");
     let nine = dose_with("R-2", &[(IDENTITY, "012345678"), (GIVEN, "2021-07-04T02:15:00Z")]);
     node.record("79001", &nine).await.expect("records");
-    node.store.revoke(&recorded.uvci, "tester", "a test", crate::app::NOW).await.expect("revokes");
+    crate::app::revoke(&node.store, &recorded.uvci, "tester", crate::app::NOW).await.expect("revokes");
     let client = schema.client().await;
     assert_eq!(columns_holding(&client, "Phương Thảo").await, ["certificate.compact", "person.name"], "what it finds");
     for digits in ["001183012345", "183012345", "012345678", "912345678"] {

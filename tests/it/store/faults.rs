@@ -134,7 +134,7 @@ async fn a_revocation_whose_commit_or_its_answer_was_lost_is_published_once() {
     for (fault, kept) in PAIR {
         let scene = scene().await;
         let issued = scene.other.certificates(1).await;
-        let revoke = async || scene.cut.store.revoke(&issued[0], "tester", "a test", NOW).await;
+        let revoke = async || crate::app::revoke(&scene.cut.store, &issued[0], "tester", NOW).await;
         scene.proxy.arm("COMMIT", fault);
         let failed = revoke().await.expect_err("the connection was cut");
         assert_eq!(failed.code(), "database_refused", "{failed}");
@@ -145,8 +145,9 @@ async fn a_revocation_whose_commit_or_its_answer_was_lost_is_published_once() {
         scene.proxy.arm("COMMIT", fault);
         scene.cut.store.sequence_revocations(numberer).await.expect_err("the connection was cut");
         assert!(scene.cut.store.sequence_revocations(numberer).await.expect("numbers"));
-        let published = scene.other.store.revocations_after(0, 10).await.expect("reads");
-        assert_eq!(published, [(1, issued[0])], "{fault:?}");
+        let published = scene.other.store.revocation_events(0, 10).await.expect("reads");
+        let entry = thexanh::revocation::entry(&issued[0].to_string());
+        assert_eq!(published, [(1, thexanh::revocation::Change::Add(entry))], "{fault:?}");
     }
 }
 

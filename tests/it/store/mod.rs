@@ -6,7 +6,7 @@ mod faults;
 mod proxy;
 mod revocations;
 mod schema;
-mod tls;
+pub mod tls;
 
 use std::sync::Arc;
 

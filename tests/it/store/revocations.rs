@@ -8,7 +8,7 @@ use std::time::Duration;
 use thexanh::app::Engine;
 use thexanh::certificate::{UnixSeconds, Uvci};
 use thexanh::clock::Clock;
-use thexanh::revocation;
+use thexanh::revocation::{self, Change};
 use thexanh::store::{Revoked, Store};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Client;
@@ -16,16 +16,20 @@ use uuid::Uuid;
 
 use super::Node;
 use super::proxy::{Fault, Proxy};
-use crate::app::{NOW, config};
+use crate::app::{self, NOW, config};
 use crate::harness::TestSchema;
 
 async fn revoke(store: &Store, uvci: &Uvci) -> Revoked {
-    store.revoke(uvci, "tester", "a test", NOW).await.expect("revokes")
+    app::revoke(store, uvci, "tester", NOW).await.expect("revokes")
+}
+
+fn added(uvci: &Uvci) -> Change {
+    Change::Add(revocation::entry(&uvci.to_string()))
 }
 
 /// All that a poller reads from the start.
-async fn published(store: &Store) -> Vec<(u64, Uvci)> {
-    store.revocations_after(0, 1000).await.expect("reads")
+async fn published(store: &Store) -> Vec<(u64, Change)> {
+    store.revocation_events(0, 1000).await.expect("reads")
 }
 
 /// As if the holder had been asleep for a minute.
@@ -42,7 +46,7 @@ async fn a_certificate_is_revoked_once_and_an_unknown_one_never() {
     assert_eq!(revoke(&node.store, &Uvci([7; 16])).await, Revoked::Unknown);
     assert_eq!(revoke(&node.store, &issued[0]).await, Revoked::New);
     let later = UnixSeconds(NOW.0 + 60);
-    let again = other.store.revoke(&issued[0], "another", "another reason", later).await.expect("answers");
+    let again = app::revoke(&other.store, &issued[0], "another", later).await.expect("answers");
     assert_eq!(again, Revoked::Already(NOW), "since the first time");
     let detail = node.store.certificate(&issued[0]).await.expect("reads").expect("is there");
     assert_eq!(detail.row.revoked_at, Some(NOW));
@@ -50,7 +54,7 @@ async fn a_certificate_is_revoked_once_and_an_unknown_one_never() {
     assert_eq!(detail.row.revoked_at, None, "the other's is as it was");
     assert_eq!(published(&node.store).await, [], "none has a version yet");
     assert!(node.store.sequence_revocations(Uuid::new_v4()).await.expect("numbers"));
-    assert_eq!(published(&other.store).await, [(1, issued[0])]);
+    assert_eq!(published(&other.store).await, [(1, added(&issued[0]))]);
 }
 
 #[tokio::test]
@@ -106,11 +110,11 @@ async fn a_poller_hears_of_each_revocation_once_and_in_order_while_two_nodes_rev
     let held = [Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0))];
     let numberers = [0, 1].map(|node| numbering(nodes[node].store.clone(), Arc::clone(&held[node])));
     let client = schema.client().await;
-    let mut seen: Vec<(u64, Uvci)> = Vec::new();
+    let mut seen: Vec<(u64, Change)> = Vec::new();
     let polling = async {
         while seen.len() < MANY || held.iter().any(|held| held.load(Ordering::SeqCst) == 0) {
             let last = seen.last().map_or(0, |(version, _)| *version);
-            seen.extend(nodes[seen.len() % 2].store.revocations_after(last, 7).await.expect("reads"));
+            seen.extend(nodes[seen.len() % 2].store.revocation_events(last, 7).await.expect("reads"));
             let_the_lease_run_out(&client).await; // so that it goes from node to node
         }
     };
@@ -119,9 +123,8 @@ async fn a_poller_hears_of_each_revocation_once_and_in_order_while_two_nodes_rev
     assert_eq!(revokers.join_all().await.into_iter().sum::<usize>(), MANY, "each was new to one revoker");
     let versions: Vec<u64> = seen.iter().map(|(version, _)| *version).collect();
     assert_eq!(versions, (1..=MANY as u64).collect::<Vec<_>>(), "no gap, and none twice");
-    let (seen, issued): (HashSet<Uvci>, HashSet<Uvci>) =
-        (seen.into_iter().map(|(_, uvci)| uvci).collect(), issued.into_iter().collect());
-    assert_eq!(seen, issued);
+    let seen: HashSet<Change> = seen.into_iter().map(|(_, change)| change).collect();
+    assert_eq!(seen, issued.iter().map(added).collect());
 }
 
 #[tokio::test]
@@ -131,16 +134,18 @@ async fn a_revocation_committed_late_is_numbered_late() {
     let issued = node.certificates(3).await;
     let mut client = schema.client().await;
     let slow = client.transaction().await.expect("begins");
-    let sql = "INSERT INTO revocation (uvci, revoked_at, revoked_by, why) VALUES ($1, 'epoch', '', '')";
-    slow.execute(sql, &[&issued[0].0.as_slice()]).await.expect("written first, not committed");
+    let sql = "INSERT INTO revocation_event (entry, nth, removes, imported, at) VALUES ($1, 0, false, false, 'epoch')";
+    let entry = revocation::entry(&issued[0].to_string());
+    slow.execute(sql, &[&entry.as_slice()]).await.expect("written first, not committed");
     revoke(&node.store, &issued[1]).await;
     let numberer = Uuid::new_v4();
     assert!(node.store.sequence_revocations(numberer).await.expect("numbers"));
-    assert_eq!(published(&node.store).await, [(1, issued[1])], "what is not committed has no version");
+    assert_eq!(published(&node.store).await, [(1, added(&issued[1]))], "what is not committed has no version");
     slow.commit().await.expect("commits");
     revoke(&node.store, &issued[2]).await;
     assert!(node.store.sequence_revocations(numberer).await.expect("numbers"));
-    assert_eq!(node.store.revocations_after(1, 10).await.expect("reads"), [(2, issued[0]), (3, issued[2])]);
+    let rest = node.store.revocation_events(1, 10).await.expect("reads");
+    assert_eq!(rest, [(2, added(&issued[0])), (3, added(&issued[2]))]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

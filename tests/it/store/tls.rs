@@ -105,7 +105,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Makes `name`.key and `name`.crt in `dir`.
-fn openssl(dir: &Path, arguments: &[&str], name: &str) {
+pub fn openssl(dir: &Path, arguments: &[&str], name: &str) {
     let mut openssl = Command::new("openssl");
     openssl.current_dir(dir).args([
         "req",

@@ -6,10 +6,10 @@ use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 use thexanh::certificate::{BirthDate, Dose, Product, Profile, Uvci};
 use thexanh::codec::{self, Facts, base45, cose, zlib};
-use thexanh::http::trust_list::describe;
 use thexanh::keys::{IssuerKey, alg};
 use thexanh::name::PersonName;
 use thexanh::policy;
+use thexanh::trust::TrustedKeyDocument;
 use thexanh::trust::{TrustedKey, Usages};
 
 use crate::app::NOW;
@@ -174,8 +174,8 @@ pub fn document() -> Value {
         ("issuer_mismatch", changed("of another country", |key| key.country = "FR".to_owned())),
     ];
     let anything = TrustedKey { usages: Usages::ALL, ..travel.row() };
-    let mut keys = vec![describe(&home.row()), describe(&anything)];
-    keys.extend(bounded.iter().map(|(_, (_, row))| describe(row)));
+    let mut keys = vec![TrustedKeyDocument::from(&home.row()), TrustedKeyDocument::from(&anything)];
+    keys.extend(bounded.iter().map(|(_, (_, row))| TrustedKeyDocument::from(row)));
 
     let mut vectors: Vec<Value> = Vec::new();
     let mut at = |at: i64, name: &str, text: String, expected: Value| {

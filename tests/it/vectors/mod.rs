@@ -10,8 +10,8 @@ use serde_json::Value;
 use thexanh::app::{Engine, REASONS};
 use thexanh::certificate::UnixSeconds;
 use thexanh::clock::Clock;
-use thexanh::http::trust_list::TrustListDocument;
-use thexanh::revocation;
+use thexanh::revocation::{self, Change};
+use thexanh::trust::TrustListDocument;
 
 use crate::app::config;
 
@@ -42,8 +42,8 @@ fn read() -> (Vec<Vector>, Clock, Engine) {
     let engine = Engine::new(clock.clone(), 8, config().ed25519_engine());
     engine.set_trust(file.trust_list.into_list(engine.ed25519()).expect("a trust list"));
     engine.trust().warm();
-    let revoked: Vec<_> = file.revoked.iter().map(|uvci| revocation::entry(uvci)).collect();
-    engine.add_revocations(Some(1), &revoked);
+    let revoked = file.revoked.iter().map(|uvci| Change::Add(revocation::entry(uvci)));
+    engine.take_events(&(1..).zip(revoked).collect::<Vec<_>>());
     (file.vectors, clock, engine)
 }
 

@@ -1,0 +1,41 @@
+// The words of the start page.
+import { dictionary } from '../words/language.svelte';
+
+export const words = dictionary(
+  {
+    title: 'Trang đầu',
+    lead: 'Chứng nhận tiêm chủng dạng mã QR: đăng ký, tiêm, nhận thẻ, quét thẻ.',
+    who: 'Bạn là ai?',
+    citizen: 'Người dân',
+    citizenText: 'Đăng ký tiêm, xem thẻ của mình và người nhà, báo thông tin sai hoặc thiếu mũi tiêm.',
+    scan: 'Quét thẻ',
+    scanText: 'Kiểm tra thẻ bằng máy ảnh của điện thoại, cả khi không có mạng.',
+    desk: 'Cơ sở tiêm chủng',
+    deskText: 'Danh sách buổi tiêm, ghi mũi tiêm, nhập dữ liệu còn tồn, trả lời đề nghị sửa.',
+    board: 'Tỉnh và Bộ Y tế',
+    boardText: 'Nhu cầu, số mũi tiêm và dữ liệu chậm theo tỉnh, huyện, xã và ngày.',
+    centre: 'Trung tâm đáp ứng',
+    centreText: 'Hoạt động trực tiếp của hệ thống, hàng đợi và phiếu hỗ trợ.',
+    developers: 'Dành cho lập trình viên',
+    api: 'Tài liệu API',
+    trust: 'Danh sách khoá công khai',
+  },
+  {
+    title: 'Start page',
+    lead: 'Vaccination certificates as QR codes: register, be vaccinated, get the card, have it scanned.',
+    who: 'Who are you?',
+    citizen: 'Citizen',
+    citizenText: 'Register, see your own and your family’s cards, report wrong data or a missing dose.',
+    scan: 'Scan cards',
+    scanText: 'Check a card with the camera of a phone, also without a network.',
+    desk: 'Vaccination site',
+    deskText: 'The session’s list, recording doses, uploading the backlog, answering corrections.',
+    board: 'Province and ministry',
+    boardText: 'Demand, doses and late data by province, district, commune and day.',
+    centre: 'Response centre',
+    centreText: 'The service at work, its queues, and people’s tickets.',
+    developers: 'For developers',
+    api: 'The API’s documentation',
+    trust: 'The public keys',
+  },
+);

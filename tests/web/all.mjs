@@ -1,0 +1,4 @@
+// Every test of the pages, in one process: they share the service and the browser.
+import './pages.test.mjs';
+import './verdicts.test.mjs';
+import './scan.test.mjs';

@@ -1,0 +1,69 @@
+// What every page looks like, at phone and desk width, into target/screenshots: to be looked at, not compared.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { film, served } from './codes.mjs';
+import { DESK, PHONE, browser, browserWithCamera, root, service, visit } from './harness.mjs';
+import { certificates } from './people.mjs';
+
+const dir = join(root, 'target/screenshots');
+mkdirSync(dir, { recursive: true });
+
+const sizes = { phone: PHONE, desk: DESK };
+
+/** The page that `prepare` leaves, at every size; `variants`: more options of the visitor by the file's ending. */
+async function shoot(browser_, name, path, prepare = async () => undefined, variants = { '': {} }) {
+  for (const [size, viewport] of Object.entries(sizes)) {
+    for (const [ending, options] of Object.entries(variants)) {
+      const { page, context } = await visit(browser_, path, { viewport, ...options });
+      await page.locator('main').waitFor();
+      await prepare(page);
+      await page.screenshot({ path: join(dir, `${name}${ending}-${size}.png`) });
+      await context.close();
+    }
+  }
+}
+
+test('the pages as they open', async () => {
+  const variants = { '': {}, '-dark': { colorScheme: 'dark' }, '-en': { locale: 'en-GB' } };
+  for (const [name, path] of Object.entries({ home: '/', scan: '/scan', desk: '/desk', board: '/board', centre: '/centre' })) {
+    await shoot(await browser(), name, path, undefined, variants);
+  }
+});
+
+test('the scanner’s answers', async () => {
+  const people = await certificates(await service(), 2, [1, 2]);
+  const [begun] = await certificates(await service(), 1);
+  const scenes = [{ picture: await served(await service(), people[0].uvci), seconds: 4 }];
+  const camera = await browserWithCamera(await film(await browser(), join(root, 'target/web-tests/shot.y4m'), scenes));
+  const scanned = (text) => async (page) => {
+    await page.keyboard.type(text);
+    await page.keyboard.press('Enter');
+    await page.locator('[data-card]').waitFor();
+    await page.locator('[data-server="agrees"]').waitFor();
+  };
+  const live = async (page) => {
+    if ((await page.locator('main').getAttribute('data-phase')) === 'start') await page.locator('button.begin').click();
+    await page.locator('[data-card] [data-server="agrees"]').waitFor();
+  };
+  await shoot(camera, 'scan-green', '/scan', live);
+  await shoot(camera, 'scan-large', '/scan', async (page) => {
+    const liked = { large: true, contrast: true, left: true, sound: true, buzz: true };
+    await page.evaluate((liked) => localStorage.setItem('thexanh.scan.settings', JSON.stringify(liked)), liked);
+    await page.reload();
+    await live(page);
+  });
+  await shoot(await browser(), 'scan-yellow', '/scan', scanned(begun.text), { '': {}, '-en': { locale: 'en-GB' } });
+  const idle = await browserWithCamera(await film(await browser(), join(root, 'target/web-tests/idle.y4m'), [{ seconds: 1 }]));
+  await shoot(idle, 'scan-live', '/scan', async (page) => {
+    if ((await page.locator('main').getAttribute('data-phase')) === 'start') await page.locator('button.begin').click();
+    await page.locator('.frame').waitFor();
+  });
+  const forged = begun.text.slice(0, -1) + (begun.text.endsWith('0') ? '1' : '0');
+  await shoot(await browser(), 'scan-red', '/scan', scanned(forged));
+  await shoot(await browser(), 'scan-settings', '/scan', (page) => page.getByRole('button', { name: 'Cài đặt' }).click());
+  await shoot(await browser(), 'scan-none', '/scan', async (page) => {
+    await page.locator('button.begin').click();
+    await page.locator('[role=alert]').waitFor();
+  });
+});
