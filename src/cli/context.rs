@@ -121,6 +121,21 @@ impl Context {
 
     /// The database, with its schema and reference data up to date.
     pub async fn store(&self) -> Result<Store, Failure> {
+        let store = self.open_store().await?;
+        store.migrate().await?;
+        store.put_reference(&reference::provinces(), &[]).await?;
+        Ok(store)
+    }
+
+    /// The same, its tables spread over the servers of a Citus cluster.
+    pub async fn store_on_citus(&self) -> Result<Store, Failure> {
+        let store = self.open_store().await?;
+        store.migrate_to_citus().await?;
+        store.put_reference(&reference::provinces(), &[]).await?;
+        Ok(store)
+    }
+
+    async fn open_store(&self) -> Result<Store, Failure> {
         let store = Store::open(&StoreSettings {
             url: self.config.database.url.as_ref().map(|url| url.reveal().to_owned()),
             data_dir: self.config.data.clone(),
@@ -131,8 +146,6 @@ impl Context {
         if let Some(moved) = store.embedded().and_then(|server| server.moved_to()) {
             tracing::info!(cluster = %moved.display(), "the database server's user cannot reach the data directory; its files are here");
         }
-        store.migrate().await?;
-        store.put_reference(&reference::provinces(), &[]).await?;
         Ok(store)
     }
 

@@ -74,7 +74,7 @@ enum Command {
     /// Make synthetic files: a dirty backlog with the truth beside it, or QR texts
     Synth(synth::Synth),
     /// Bring the database's schema up to date
-    Migrate,
+    Migrate(migrate::Migrate),
     /// Print the OpenAPI document
     Openapi,
     /// Check the settings; with --explain print every one, its meaning, value and origin
@@ -204,7 +204,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Import(import) => import.run(&context).await,
         Command::Token(token) => token.run(&context),
         Command::Synth(synth) => synth.run(&context),
-        Command::Migrate => migrate::run(&context).await,
+        Command::Migrate(migrate) => migrate::run(&context, migrate).await,
         Command::Openapi => openapi::run(),
         Command::Config { .. } => Ok(Answer::Yes),
     }

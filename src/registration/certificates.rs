@@ -77,7 +77,7 @@ impl Desk {
             (Profile::Hc1, Some(stored)) => stored.clone(),
             (Profile::Hc1, None) => {
                 let signed = self.sign_hc1(&detail, &compact, now)?;
-                self.store.put_hc1(uvci, &signed).await?
+                self.store.put_hc1(detail.row.person, uvci, &signed).await?
             }
         };
         let text = codec::encode_text(profile, &cose).map_err(|_| CertificateError::Unreadable)?;

@@ -1,5 +1,8 @@
 //! Citizens' accounts: phone numbers, the codes sent to them, how often both were tried, and whose records an account holds.
 
+use std::collections::HashMap;
+
+use deadpool_postgres::Object;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -184,10 +187,10 @@ impl Tx<'_> {
     /// A claim says it, else the registration.
     pub async fn holders(&self, people: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, StoreError> {
         let sql = "-- holders
-                   SELECT p.person_id, coalesce(c.account_id, r.account_id) FROM unnest($1::uuid[]) AS p (person_id)
-                   LEFT JOIN person_claim c ON c.person_id = p.person_id
-                   LEFT JOIN registration r ON r.person_id = p.person_id
-                   WHERE coalesce(c.account_id, r.account_id) IS NOT NULL";
+                   SELECT coalesce(c.person_id, r.person_id), coalesce(c.account_id, r.account_id)
+                   FROM (SELECT person_id, account_id FROM person_claim WHERE person_id = ANY($1)) c
+                   FULL JOIN (SELECT person_id, account_id FROM registration WHERE person_id = ANY($1)) r
+                   ON r.person_id = c.person_id";
         let stmt = self.inner.prepare_cached(sql).await?;
         let rows = self.inner.query(&stmt, &[/* people */ &people]).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -226,9 +229,24 @@ impl Tx<'_> {
     }
 }
 
-/// That a person is of the account `$1`: looked up first, whatever is known of the sizes of tables. Joined, a plan made while the
-/// other table was small would go through all of it.
-pub(super) const OF_ACCOUNT: &str = "ANY(ARRAY(SELECT m.person_id FROM account_member m WHERE m.account_id = $1))";
+/// Whose records an account may see.
+///
+/// Asked for before what is known of them: a statement that says whose rows it wants goes to their servers alone.
+pub(super) async fn members_of(client: &Object, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let sql = "-- members of account\nSELECT person_id FROM account_member WHERE account_id = $1";
+    let rows = client.query(&client.prepare_cached(sql).await?, &[/* account */ &account]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The sealed phone numbers of accounts.
+pub(super) async fn phones_of(client: &Object, accounts: &[Uuid]) -> Result<HashMap<Uuid, Vec<u8>>, StoreError> {
+    if accounts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = "-- phones of accounts\nSELECT account_id, phone FROM account WHERE account_id = ANY($1)";
+    let rows = client.query(&client.prepare_cached(sql).await?, &[/* accounts */ &accounts]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
 
 /// The bucket of [`Store::ended_sessions`]: `2021-08-01T02`.
 fn hour(at: i64) -> String {
@@ -237,6 +255,12 @@ fn hour(at: i64) -> String {
 }
 
 const IS_MEMBER: &str = "-- is member\nSELECT 1 FROM account_member WHERE account_id = $1 AND person_id = $2";
+
+/// Whether this person's record hangs on this account.
+pub(super) async fn is_member(client: &Object, account: Uuid, person: Uuid) -> Result<bool, StoreError> {
+    let stmt = client.prepare_cached(IS_MEMBER).await?;
+    Ok(client.query_opt(&stmt, &[&account, &person]).await?.is_some())
+}
 
 impl Store {
     /// The accounts whose sessions were ended in the last `lifetime_s` seconds, each with the epoch that stands now.
@@ -255,8 +279,6 @@ impl Store {
 
     /// Whether a person's record hangs on an account.
     pub async fn is_member(&self, account: Uuid, person: Uuid) -> Result<bool, StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached(IS_MEMBER).await?;
-        Ok(client.query_opt(&stmt, &[&account, &person]).await?.is_some())
+        is_member(&self.client().await?, account, person).await
     }
 }

@@ -160,17 +160,20 @@ impl Store {
     /// The certificate of this name; `None` if there is none.
     pub async fn certificate(&self, uvci: &Uvci) -> Result<Option<CertificateDetail>, StoreError> {
         let client = self.client().await?;
+        let holder = "-- certificate by uvci\nSELECT person_id FROM certificate_by_uvci WHERE uvci = $1";
+        let uvci = uvci.0.as_slice();
+        let holder = client.query_opt(&client.prepare_cached(holder).await?, &[/* uvci */ &uvci]).await?;
+        let Some(holder) = holder else { return Ok(None) };
+        let person: Uuid = holder.get(0);
         let sql = format!(
-            "-- certificate by uvci
-             SELECT {COLUMNS}, d.facility_code, f.province_code
-             FROM certificate_by_uvci i
-             JOIN certificate c ON c.person_id = i.person_id AND c.uvci = i.uvci
+            "-- certificate
+             SELECT {COLUMNS}, d.facility_code, f.province_code FROM certificate c
              JOIN dose d ON d.person_id = c.person_id AND d.dose_id = c.dose_id
              LEFT JOIN facility f ON f.code = d.facility_code
-             WHERE i.uvci = $1"
+             WHERE c.person_id = $1 AND c.uvci = $2"
         );
         let stmt = client.prepare_cached(&sql).await?;
-        let row = client.query_opt(&stmt, &[/* uvci */ &uvci.0.as_slice()]).await?;
+        let row = client.query_opt(&stmt, &[/* person_id */ &person, /* uvci */ &uvci]).await?;
         row.map(|row| {
             let row_of = certificate_of(&row, 0)?;
             let (facility, province) = (row.get(COLUMN_COUNT), row.get(COLUMN_COUNT + 1));
@@ -182,16 +185,12 @@ impl Store {
     /// Stores the hc1 form of a certificate if it has none yet; returns the one that is stored.
     ///
     /// Errors: [`StoreError::Unreadable`] if there is no such certificate.
-    pub async fn put_hc1(&self, uvci: &Uvci, cose: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub async fn put_hc1(&self, person: Uuid, uvci: &Uvci, cose: &[u8]) -> Result<Vec<u8>, StoreError> {
         let client = self.client().await?;
-        let stmt = client
-            .prepare_cached(
-                "-- put hc1
-                 UPDATE certificate SET hc1 = coalesce(hc1, $2) WHERE uvci = $1
-                 AND person_id = (SELECT person_id FROM certificate_by_uvci WHERE uvci = $1) RETURNING hc1",
-            )
-            .await?;
-        let row = client.query_opt(&stmt, &[/* uvci */ &uvci.0.as_slice(), /* hc1 */ &cose]).await?;
+        let sql = "-- put hc1
+                   UPDATE certificate SET hc1 = coalesce(hc1, $3) WHERE person_id = $1 AND uvci = $2 RETURNING hc1";
+        let stmt = client.prepare_cached(sql).await?;
+        let row = client.query_opt(&stmt, &[&person, /* uvci */ &uvci.0.as_slice(), /* hc1 */ &cose]).await?;
         row.map(|row| row.get(0)).ok_or(StoreError::Unreadable("certificate"))
     }
 }

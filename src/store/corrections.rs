@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::accounts::OF_ACCOUNT;
+use super::accounts::{self, members_of};
 use super::people::{seconds, timestamp};
 use super::{NewTicket, Store, StoreError, Tx, Work};
 use crate::certificate::UnixSeconds;
@@ -215,23 +215,26 @@ impl Store {
     ) -> Result<Option<CorrectionPlace>, StoreError> {
         let client = self.client().await?;
         let sql = "-- correction's place
-                   SELECT c.facility_code, f.province_code,
-                          EXISTS (SELECT 1 FROM account_member m WHERE m.account_id = $3 AND m.person_id = c.person_id)
-                   FROM correction c LEFT JOIN facility f ON f.code = c.facility_code
+                   SELECT c.facility_code, f.province_code FROM correction c LEFT JOIN facility f ON f.code = c.facility_code
                    WHERE c.person_id = $1 AND c.correction_id = $2";
-        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person, &id, &account]).await?;
-        Ok(row.map(|row| CorrectionPlace { facility: row.get(0), province: row.get(1), of_account: row.get(2) }))
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person, &id]).await?;
+        let of_account = match account {
+            Some(account) => accounts::is_member(&client, account, person).await?,
+            None => false,
+        };
+        Ok(row.map(|row| CorrectionPlace { facility: row.get(0), province: row.get(1), of_account }))
     }
 
     /// The latest `limit` corrections about the people that an account answers for, the newest first.
     pub async fn corrections_of_account(&self, account: Uuid, limit: i64) -> Result<Vec<CorrectionRow>, StoreError> {
         let client = self.client().await?;
+        let people = members_of(&client, account).await?;
         let sql = format!(
-            "-- corrections of account
-             SELECT {COLUMNS} FROM correction c WHERE c.person_id = {OF_ACCOUNT}
+            "-- corrections of people
+             SELECT {COLUMNS} FROM correction c WHERE c.person_id = ANY($1)
              ORDER BY c.made_at DESC, c.correction_id LIMIT $2"
         );
-        let rows = client.query(&client.prepare_cached(&sql).await?, &[&account, &limit]).await?;
+        let rows = client.query(&client.prepare_cached(&sql).await?, &[&people, &limit]).await?;
         rows.iter().map(correction_of).collect()
     }
 
@@ -250,10 +253,13 @@ impl Store {
         };
         let sql = format!(
             "-- correction queue
-             SELECT {COLUMNS} FROM correction_by_facility q
-             JOIN correction c ON c.person_id = q.person_id AND c.correction_id = q.correction_id
-             WHERE {whose} AND ($2::text IS NULL OR (q.facility_code, q.due_at, q.correction_id) > ($2, $3, $4))
-             ORDER BY q.facility_code, q.due_at, q.correction_id LIMIT $5"
+             WITH q AS MATERIALIZED (
+                 SELECT q.facility_code, q.due_at, q.correction_id, q.person_id FROM correction_by_facility q
+                 WHERE {whose} AND ($2::text IS NULL OR (q.facility_code, q.due_at, q.correction_id) > ($2, $3, $4))
+                 ORDER BY q.facility_code, q.due_at, q.correction_id LIMIT $5
+             )
+             SELECT {COLUMNS} FROM q JOIN correction c ON c.person_id = q.person_id AND c.correction_id = q.correction_id
+             ORDER BY q.facility_code, q.due_at, q.correction_id"
         );
         let whose = match of {
             QueueOf::Facility(code) | QueueOf::Province(code) => Some(code.as_str()),

@@ -175,11 +175,20 @@ impl Tx<'_> {
         rows.iter().map(dose_of).collect()
     }
 
-    /// Locks people, in one order everywhere, so that two transactions wait for each other and never deadlock.
+    /// Locks people, in one order everywhere, so that two transactions wait for each other and never deadlock. Citus locks
+    /// rows on one server a statement: there, one person a statement.
     pub(super) async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
-        let sql =
-            "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
-        self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?;
+        if !self.on_citus || people.len() == 1 {
+            let sql =
+                "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
+            self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?;
+            return Ok(());
+        }
+        let sql = "-- lock person\nSELECT person_id FROM person WHERE person_id = $1 FOR UPDATE";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        for person in people {
+            self.inner.query_opt(&stmt, &[/* person_id */ person]).await?;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::accounts::OF_ACCOUNT;
+use super::accounts::members_of;
 use super::certificates::{self, CertificateRow, certificate_of};
 use super::doses::{self, DoseRow, dose_of};
 use super::people::seconds;
@@ -84,14 +84,15 @@ impl Store {
     /// The certificates of everybody whose record hangs on an account, newest first.
     pub async fn certificates_held(&self, account: Uuid) -> Result<Vec<HeldCertificate>, StoreError> {
         let client = self.client().await?;
+        let people = members_of(&client, account).await?;
         let sql = format!(
-            "-- certificates of account
-             SELECT {}, p.name FROM certificate c JOIN person p ON p.person_id = c.person_id
-             WHERE c.person_id = {OF_ACCOUNT} ORDER BY c.issued_at DESC, c.number DESC",
+            "-- certificates of people
+             SELECT {}, p.name FROM person p JOIN certificate c ON c.person_id = p.person_id
+             WHERE p.person_id = ANY($1) ORDER BY c.issued_at DESC, c.number DESC",
             certificates::COLUMNS
         );
         let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[/* account_id */ &account]).await?;
+        let rows = client.query(&stmt, &[/* people */ &people]).await?;
         let held = |row: &Row| {
             let certificate = certificate_of(row, 0)?;
             Ok(HeldCertificate { row: certificate, name: row.get(certificates::COLUMN_COUNT) })
@@ -102,24 +103,20 @@ impl Store {
     /// Everything that an account sees of its people.
     pub async fn records_held(&self, account: Uuid) -> Result<HeldRecords, StoreError> {
         let client = self.client().await?;
+        let ids = members_of(&client, account).await?;
+        if ids.is_empty() {
+            return Ok(HeldRecords::default());
+        }
         let people = format!(
-            "-- people of account
-             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM person p
-             LEFT JOIN registration r ON r.person_id = p.person_id
-             WHERE p.person_id = {OF_ACCOUNT} ORDER BY p.created_at, p.person_id"
+            "-- people held
+             SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM person p LEFT JOIN registration r ON r.person_id = p.person_id
+             WHERE p.person_id = ANY($1) ORDER BY p.created_at, p.person_id"
         );
-        let stmt = client.prepare_cached(&people).await?;
-        let rows = client.query(&stmt, &[/* account_id */ &account]).await?;
         let person = |row: &Row| {
             let person = registered_person_of(row, 0)?;
             let registration = registration_of(row, REGISTERED_PERSON_COUNT, person.ward.as_deref());
             Ok((person, registration))
         };
-        let people = rows.iter().map(person).collect::<Result<Vec<_>, StoreError>>()?;
-        let ids: Vec<Uuid> = people.iter().map(|(person, _)| person.row.person).collect();
-        if ids.is_empty() {
-            return Ok(HeldRecords::default());
-        }
         let doses = format!(
             "-- doses held
              SELECT {} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL ORDER BY d.given_at",
@@ -134,18 +131,18 @@ impl Store {
              SELECT person_id, reaction_id, dose_id, symptoms, severity, onset_at, made_at FROM reaction
              WHERE person_id = ANY($1) ORDER BY made_at";
         let sessions = "-- sessions held
+             WITH p AS MATERIALIZED (SELECT person_id, facility_code, session_id FROM person_session WHERE person_id = ANY($1))
              SELECT p.person_id, s.session_id, s.facility_code, f.name, s.on_day, s.begins, s.ends, s.product
-             FROM person_session p
-             JOIN session s ON s.facility_code = p.facility_code AND s.session_id = p.session_id
-             LEFT JOIN facility f ON f.code = s.facility_code WHERE p.person_id = ANY($1) ORDER BY s.on_day, s.begins";
+             FROM p JOIN session s ON s.facility_code = p.facility_code AND s.session_id = p.session_id
+             LEFT JOIN facility f ON f.code = s.facility_code ORDER BY s.on_day, s.begins";
         let ask = async |sql: &str| {
             let stmt = client.prepare_cached(sql).await?;
             client.query(&stmt, &[/* people */ &ids]).await
         };
-        let (doses, certificates, reactions, sessions) =
-            tokio::try_join!(ask(&doses), ask(&certificates), ask(reactions), ask(sessions))?;
+        let (people, doses, certificates, reactions, sessions) =
+            tokio::try_join!(ask(&people), ask(&doses), ask(&certificates), ask(reactions), ask(sessions))?;
         Ok(HeldRecords {
-            people,
+            people: people.iter().map(person).collect::<Result<_, StoreError>>()?,
             doses: doses.iter().map(dose_of).collect::<Result<_, _>>()?,
             certificates: certificates.iter().map(|row| certificate_of(row, 0)).collect::<Result<_, _>>()?,
             reactions: reactions.iter().map(reaction_of).collect(),

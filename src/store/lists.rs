@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::accounts::phones_of;
 use super::people::{seconds, timestamp};
 use super::{Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -119,9 +120,9 @@ const STATE: &str =
 
 /// Keeps the list in step with the registrations.
 const LIST_AS: &str = "-- list as
-    UPDATE registration_by_district b SET status = $2 FROM registration r
-    WHERE r.person_id = ANY($1) AND b.district_code = r.district_code AND b.priority = r.priority
-    AND b.person_id = r.person_id AND b.status <> $2";
+    WITH r AS MATERIALIZED (SELECT person_id, district_code, priority FROM registration WHERE person_id = ANY($1))
+    UPDATE registration_by_district b SET status = $2 FROM r
+    WHERE b.district_code = r.district_code AND b.priority = r.priority AND b.person_id = r.person_id AND b.status <> $2";
 
 fn state_of(row: &Row) -> RegistrationState {
     RegistrationState { district: row.get(0), status: row.get(1), contact: row.get(2) }
@@ -147,45 +148,52 @@ impl Store {
         let first_rank = filter.rank.unwrap_or(i64::MIN);
         let from_rank = after.map_or(first_rank, |key| key.rank.max(first_rank));
         let to_rank = filter.rank.unwrap_or(i64::MAX);
-        let keys = client
-            .prepare_cached(
+        let of_district = |code: &str, after: &str| {
+            format!(
+                "SELECT priority, district_code, person_id, ward_code, status FROM registration_by_district
+                 WHERE district_code = {code} AND (priority, person_id) > ($3, {after}) AND priority <= $4
+                 AND ($5::text IS NULL OR ward_code = $5)
+                 AND (status = $6 OR $6::text IS NULL AND status <> 'withdrawn')
+                 ORDER BY priority, person_id LIMIT $7"
+            )
+        };
+        let mut keys;
+        if self.on_citus {
+            // It takes no limit inside a lateral join: a statement a district, each to one server.
+            keys = Vec::new();
+            let sql = format!("-- list registrations of district\n{}", of_district("$1", "$2"));
+            let stmt = client.prepare_cached(&sql).await?;
+            for (district, begin) in filter.districts.iter().zip(&begins) {
+                let columns: [&(dyn ToSql + Sync); 7] =
+                    [district, begin, &from_rank, &to_rank, &filter.ward, &filter.status, &limit];
+                keys.extend(client.query(&stmt, &columns).await?);
+            }
+            keys.sort_by_cached_key(|row| (row.get::<_, i64>(0), row.get::<_, String>(1), row.get::<_, Uuid>(2)));
+            keys.truncate(usize::try_from(limit).unwrap_or(0));
+        } else {
+            let sql = format!(
                 "-- list registrations
                  SELECT b.priority, b.district_code, b.person_id, b.ward_code, b.status
-                 FROM unnest($1::text[], $2::uuid[]) AS d (code, after_id)
-                 CROSS JOIN LATERAL (
-                     SELECT priority, district_code, person_id, ward_code, status FROM registration_by_district
-                     WHERE district_code = d.code AND (priority, person_id) > ($3, d.after_id) AND priority <= $4
-                     AND ($5::text IS NULL OR ward_code = $5)
-                     AND (status = $6 OR $6::text IS NULL AND status <> 'withdrawn')
-                     ORDER BY priority, person_id LIMIT $7
-                 ) b ORDER BY b.priority, b.district_code, b.person_id LIMIT $7",
-            )
-            .await?;
-        let keys = client
-            .query(
-                &keys,
-                &[
-                    &filter.districts,
-                    /* after_id */ &begins,
-                    /* from */ &from_rank,
-                    /* to */ &to_rank,
-                    &filter.ward,
-                    &filter.status,
-                    &limit,
-                ],
-            )
-            .await?;
+                 FROM unnest($1::text[], $2::uuid[]) AS d (code, after_id) CROSS JOIN LATERAL ({}) b
+                 ORDER BY b.priority, b.district_code, b.person_id LIMIT $7",
+                of_district("d.code", "d.after_id")
+            );
+            let columns: [&(dyn ToSql + Sync); 7] =
+                [&filter.districts, &begins, &from_rank, &to_rank, &filter.ward, &filter.status, &limit];
+            keys = client.query(&client.prepare_cached(&sql).await?, &columns).await?;
+        }
         let people: Vec<Uuid> = keys.iter().map(|row| row.get(2)).collect();
         let facts = client
             .prepare_cached(
                 "-- listed people
-                 SELECT k.person_id, p.name, p.birth, p.sex, coalesce(p.phone, a.phone), r.address, r.occupation, r.contact,
-                        r.created_at
-                 FROM unnest($1::uuid[]) AS k (person_id) JOIN person p ON p.person_id = k.person_id
-                 JOIN registration r ON r.person_id = k.person_id LEFT JOIN account a ON a.account_id = r.account_id",
+                 SELECT p.person_id, p.name, p.birth, p.sex, p.phone, r.address, r.occupation, r.contact, r.created_at,
+                        CASE WHEN p.phone IS NULL THEN r.account_id END
+                 FROM person p JOIN registration r ON r.person_id = p.person_id WHERE p.person_id = ANY($1)",
             )
             .await?;
         let facts = client.query(&facts, &[/* people */ &people]).await?;
+        let accounts: Vec<Uuid> = facts.iter().filter_map(|row| row.get(9)).collect();
+        let phones = phones_of(&client, &accounts).await?;
         let facts: std::collections::HashMap<Uuid, &Row> = facts.iter().map(|row| (row.get(0), row)).collect();
         let key_of = |key: &Row| ListKey { rank: key.get(0), district: key.get(1), person: key.get(2) };
         let listed = |key: &Row| {
@@ -197,7 +205,9 @@ impl Store {
                 name: row.get(1),
                 birth: row.get(2),
                 sex: row.get(3),
-                phone_sealed: row.get(4),
+                phone_sealed: row
+                    .get::<_, Option<Vec<u8>>>(4)
+                    .or_else(|| phones.get(&row.get::<_, Option<Uuid>>(9)?).cloned()),
                 address: row.get(5),
                 occupation: row.get(6),
                 contact: row.get(7),

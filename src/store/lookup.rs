@@ -51,21 +51,24 @@ impl Store {
     pub async fn people_under(&self, kind: LookupKind, hash: &Hash) -> Result<Vec<PersonDetail>, StoreError> {
         let client = self.client().await?;
         let sql = match kind {
-            LookupKind::Identity => format!(
+            LookupKind::Identity => {
                 "-- people under identity
-                 SELECT {COLUMNS} FROM person p WHERE p.person_id = ANY(ARRAY(
-                     SELECT person_id FROM person_by_identity WHERE identity_hash = $1 ORDER BY nth LIMIT $2))
-                 ORDER BY p.created_at, p.person_id"
-            ),
-            LookupKind::Phone => format!(
-                "-- people under phone
-                 SELECT {COLUMNS} FROM person p WHERE p.person_id = ANY(ARRAY(
-                     SELECT person_id FROM person_by_phone WHERE phone_hash = $1 ORDER BY nth LIMIT $2))
-                 ORDER BY p.created_at, p.person_id"
-            ),
+                 SELECT person_id FROM person_by_identity WHERE identity_hash = $1 ORDER BY nth LIMIT $2"
+            }
+            LookupKind::Phone => {
+                "-- people under phone\nSELECT person_id FROM person_by_phone WHERE phone_hash = $1 ORDER BY nth LIMIT $2"
+            }
         };
-        let stmt = client.prepare_cached(&sql).await?;
+        let stmt = client.prepare_cached(sql).await?;
         let rows = client.query(&stmt, &[/* hash */ &hash.as_slice(), /* limit */ &MAX_UNDER]).await?;
+        let people: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+        if people.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1) ORDER BY p.created_at, p.person_id"
+        );
+        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* people */ &people]).await?;
         Ok(rows.iter().map(detail_of).collect())
     }
 

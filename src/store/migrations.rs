@@ -18,15 +18,28 @@ const LEASE: &str = "migrate";
 const TERM: Duration = Duration::from_secs(60);
 
 impl Store {
-    /// Brings the schema up to date. Safe when several nodes start at once: they take turns by a lease row.
+    /// Brings the schema up to date; where its tables are spread over a cluster, new ones as well. Safe when several nodes
+    /// start at once: they take turns by a lease row.
     ///
     /// Errors: [`StoreError::Migration`], also when the lease is not had within two minutes.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.migrate_in_turn(false).await
+    }
+
+    /// Brings the schema up to date and spreads its tables over the servers of the Citus cluster whose coordinator we are
+    /// connected to; they stay spread. Rows that are there already go with their tables.
+    ///
+    /// Errors: as [`Store::migrate`], and [`StoreError::Migration`] where there is no Citus.
+    pub async fn migrate_to_citus(&self) -> Result<(), StoreError> {
+        self.migrate_in_turn(true).await
+    }
+
+    async fn migrate_in_turn(&self, spread: bool) -> Result<(), StoreError> {
         self.make_lease_table().await?;
         let node = Uuid::new_v4();
         for _ in 0..1200 {
             if self.take_lease(LEASE, node, TERM).await? {
-                let done = self.run_migrations().await;
+                let done = self.run_migrations(spread).await;
                 self.give_lease_back(LEASE, node).await?;
                 return done;
             }
@@ -45,11 +58,13 @@ impl Store {
         }
     }
 
-    async fn run_migrations(&self) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let runner = embedded::migrations::runner();
-        let client: &mut tokio_postgres::Client = &mut client;
-        runner.run_async(client).await.map_err(|error| StoreError::Migration(error.to_string()))?;
-        Ok(())
+    async fn run_migrations(&self, spread: bool) -> Result<(), StoreError> {
+        {
+            let mut client = self.client().await?;
+            let runner = embedded::migrations::runner();
+            let client: &mut tokio_postgres::Client = &mut client;
+            runner.run_async(client).await.map_err(|error| StoreError::Migration(error.to_string()))?;
+        }
+        if spread || self.is_spread().await? { self.spread().await } else { Ok(()) }
     }
 }

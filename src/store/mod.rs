@@ -19,6 +19,7 @@ mod lists;
 mod lookup;
 mod migrations;
 mod people;
+pub mod placement;
 mod pool;
 mod reactions;
 mod reference;
@@ -135,7 +136,14 @@ impl StoreError {
     fn asks_for_another_try(&self) -> bool {
         const ASKING: [SqlState; 3] =
             [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
-        matches!(self, StoreError::Refused(error) if error.code().is_some_and(|code| ASKING.contains(code)))
+        // What Citus hears while it copies a batch's rows to their servers it repeats in words, as an internal error.
+        const REPEATED: [&str; 2] = ["duplicate key value violates unique constraint", "deadlock detected"];
+        let StoreError::Refused(error) = self else { return false };
+        error.as_db_error().is_some_and(|refused| {
+            ASKING.contains(refused.code())
+                || *refused.code() == SqlState::INTERNAL_ERROR
+                    && REPEATED.iter().any(|words| refused.message().starts_with(words))
+        })
     }
 
     /// True if it only says that a statement before it failed: 25P02.
@@ -182,6 +190,8 @@ const TRIES: u32 = 10;
 pub struct Store {
     pool: Pool,
     embedded: Option<Arc<Embedded>>,
+    /// Whether the database has Citus: the few statements that it does not take are asked otherwise there.
+    on_citus: bool,
 }
 
 /// Work done in one transaction, from its start again when the database asks for it.
@@ -196,6 +206,8 @@ pub trait Work: Sync {
 /// An open transaction. Its methods stand in the files of the tables.
 pub struct Tx<'c> {
     inner: Transaction<'c>,
+    /// As in [`Store`].
+    on_citus: bool,
 }
 
 impl Store {
@@ -203,7 +215,7 @@ impl Store {
     ///
     /// Errors: [`StoreError::Url`], [`StoreError::Embedded`], [`StoreError::Unreachable`].
     pub async fn open(settings: &StoreSettings) -> Result<Store, StoreError> {
-        let (config, embedded) = match &settings.url {
+        let (target, embedded) = match &settings.url {
             Some(url) => (pool::Target::parse(url)?, None),
             None => {
                 let data_dir = settings.data_dir.clone();
@@ -212,9 +224,13 @@ impl Store {
                 (pool::Target::embedded(&embedded), Some(Arc::new(embedded)))
             }
         };
-        let pool = pool::build(config, settings)?;
-        let store = Store { pool, embedded };
-        store.ping().await?;
+        let pool = pool::build(target.clone(), settings, false)?;
+        let mut store = Store { pool, embedded, on_citus: false };
+        let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
+        store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
+        if store.on_citus {
+            store.pool = pool::build(target, settings, true)?;
+        }
         Ok(store)
     }
 
@@ -247,7 +263,7 @@ impl Store {
 
     async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
         let mut client = self.client().await?;
-        let tx = Tx { inner: client.transaction().await? };
+        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus };
         let output = work.run(&tx).await?;
         tx.inner.commit().await?;
         Ok(output)

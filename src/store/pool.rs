@@ -29,13 +29,18 @@ const LIMITS: &str = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mer
                       -c max_parallel_workers_per_gather=0 \
                       -c statement_timeout=30000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000";
 
+/// What Citus is asked besides: whose rows a statement wants, and so where it goes, is planned each time.
+const CITUS_PLANS: &str = " -c plan_cache_mode=force_custom_plan";
+
 /// Whom to connect to, and whom to believe; nobody where there is no TLS.
+#[derive(Clone)]
 pub(super) struct Target {
     config: tokio_postgres::Config,
     trust: Option<ServerTrust>,
 }
 
 /// Whose certificate a server may show. Source: libpq §34.19.1 (sslmode).
+#[derive(Clone)]
 enum ServerTrust {
     /// `disable`, `prefer`, `require`: anybody's; encryption without authentication.
     Anybody,
@@ -111,11 +116,12 @@ fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
 }
 
 /// The pool of connections to `target`.
-pub(super) fn build(target: Target, settings: &StoreSettings) -> Result<Pool, StoreError> {
+pub(super) fn build(target: Target, settings: &StoreSettings, on_citus: bool) -> Result<Pool, StoreError> {
     let Target { mut config, trust } = target;
     let schema = settings.schema.as_deref().map(|schema| format!(" -c search_path={schema}")).unwrap_or_default();
     let given = config.get_options().unwrap_or_default().to_owned();
-    config.options(format!("{LIMITS}{schema} {given}")).application_name("thexanh");
+    let plans = if on_citus { CITUS_PLANS } else { "" };
+    config.options(format!("{LIMITS}{plans}{schema} {given}")).application_name("thexanh");
     let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
     config.connect_timeout(WAIT / hosts as u32).keepalives_idle(Duration::from_secs(30));
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };

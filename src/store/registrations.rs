@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::accounts::OF_ACCOUNT;
+use super::accounts::members_of;
 use super::people::{LookupKind, PersonRow, seconds, timestamp};
 use super::{Hash, Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -327,14 +327,15 @@ impl Store {
         person: Option<Uuid>,
     ) -> Result<Vec<(RegisteredPerson, RegistrationRow)>, StoreError> {
         let client = self.client().await?;
+        let mut people = members_of(&client, account).await?;
+        people.retain(|member| person.is_none_or(|person| *member == person));
         let sql = format!(
-            "-- registrations of account
+            "-- registrations of people
              SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM registration r JOIN person p ON p.person_id = r.person_id
-             WHERE r.person_id = {OF_ACCOUNT} AND ($2::uuid IS NULL OR r.person_id = $2)
-             ORDER BY r.created_at, r.person_id"
+             WHERE r.person_id = ANY($1) ORDER BY r.created_at, r.person_id"
         );
         let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[/* account */ &account, /* person */ &person]).await?;
+        let rows = client.query(&stmt, &[/* people */ &people]).await?;
         rows.iter().filter_map(|row| registered(row).transpose()).collect()
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::accounts;
 use super::doses::{self, DoseRow};
 use super::people::{seconds, timestamp};
 use super::{Hash, LookupKind, PersonRow, Store, StoreError, Tx};
@@ -179,10 +180,12 @@ impl Store {
     /// Whether there is such a person, and whether this account answers for them.
     pub async fn knows_person(&self, person: Uuid, account: Option<Uuid>) -> Result<(bool, bool), StoreError> {
         let client = self.client().await?;
-        let sql = "-- knows person
-                   SELECT EXISTS (SELECT 1 FROM person WHERE person_id = $1),
-                          EXISTS (SELECT 1 FROM account_member WHERE account_id = $2 AND person_id = $1)";
-        let row = client.query_one(&client.prepare_cached(sql).await?, &[&person, &account]).await?;
-        Ok((row.get(0), row.get(1)))
+        let sql = "-- knows person\nSELECT 1 FROM person WHERE person_id = $1";
+        let exists = client.query_opt(&client.prepare_cached(sql).await?, &[&person]).await?.is_some();
+        let theirs = match account {
+            Some(account) => accounts::is_member(&client, account, person).await?,
+            None => false,
+        };
+        Ok((exists, theirs))
     }
 }

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::accounts::OF_ACCOUNT;
+use super::accounts::{members_of, phones_of};
 use super::people::{seconds, timestamp};
 use super::{Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -132,15 +132,17 @@ impl Store {
         person: Option<Uuid>,
     ) -> Result<Vec<(SessionRow, Uuid)>, StoreError> {
         let client = self.client().await?;
+        let mut people = members_of(&client, account).await?;
+        people.retain(|member| person.is_none_or(|person| *member == person));
         let sql = format!(
-            "-- sessions of an account
-             SELECT {COLUMNS}, l.person_id FROM person_session l
+            "-- sessions of people
+             WITH l AS MATERIALIZED (SELECT person_id, facility_code, session_id FROM person_session WHERE person_id = ANY($1))
+             SELECT {COLUMNS}, l.person_id FROM l
              JOIN session s ON s.facility_code = l.facility_code AND s.session_id = l.session_id
-             WHERE l.person_id = {OF_ACCOUNT} AND ($2::uuid IS NULL OR l.person_id = $2)
-             ORDER BY s.on_day DESC, s.begins, s.session_id LIMIT $3"
+             ORDER BY s.on_day DESC, s.begins, s.session_id LIMIT $2"
         );
         let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[&account, &person, /* limit */ &MAX_SESSIONS]).await?;
+        let rows = client.query(&stmt, &[&people, /* limit */ &MAX_SESSIONS]).await?;
         Ok(rows.iter().map(|row| (session_of(row), row.get(COLUMN_COUNT))).collect())
     }
 
@@ -148,17 +150,19 @@ impl Store {
     pub async fn placed(&self, session: Uuid) -> Result<Vec<PlacedRow>, StoreError> {
         let client = self.client().await?;
         let sql = "-- placed
-                   SELECT l.person_id, p.name, p.birth, coalesce(p.phone, a.phone), r.status, l.placed_at
-                   FROM session_place l JOIN person p ON p.person_id = l.person_id
-                   LEFT JOIN registration r ON r.person_id = l.person_id
-                   LEFT JOIN account a ON a.account_id = r.account_id
-                   WHERE l.session_id = $1 ORDER BY l.placed_at, l.person_id";
+                   WITH l AS MATERIALIZED (SELECT person_id, placed_at FROM session_place WHERE session_id = $1)
+                   SELECT l.person_id, p.name, p.birth, p.phone, r.status, l.placed_at,
+                          CASE WHEN p.phone IS NULL THEN r.account_id END
+                   FROM l JOIN person p ON p.person_id = l.person_id LEFT JOIN registration r ON r.person_id = p.person_id
+                   ORDER BY l.placed_at, l.person_id";
         let rows = client.query(&client.prepare_cached(sql).await?, &[/* session */ &session]).await?;
+        let account = |row: &Row| row.get::<_, Option<Uuid>>(6);
+        let phones = phones_of(&client, &rows.iter().filter_map(account).collect::<Vec<_>>()).await?;
         let placed = |row: &Row| PlacedRow {
             person: row.get(0),
             name: row.get(1),
             birth: row.get(2),
-            phone_sealed: row.get(3),
+            phone_sealed: row.get::<_, Option<Vec<u8>>>(3).or_else(|| phones.get(&account(row)?).cloned()),
             status: row.get(4),
             placed_at: seconds(row.get(5)),
         };
@@ -231,9 +235,9 @@ impl Tx<'_> {
     /// True if the person has a place in any session of this day or a later one.
     pub async fn has_place_from(&self, person: Uuid, day: Date) -> Result<bool, StoreError> {
         let sql = "-- has place from
-                   SELECT 1 FROM person_session l
-                   JOIN session s ON s.facility_code = l.facility_code AND s.session_id = l.session_id
-                   WHERE l.person_id = $1 AND s.on_day >= $2 LIMIT 1";
+                   WITH l AS MATERIALIZED (SELECT facility_code, session_id FROM person_session WHERE person_id = $1)
+                   SELECT 1 FROM l JOIN session s ON s.facility_code = l.facility_code AND s.session_id = l.session_id
+                   WHERE s.on_day >= $2 LIMIT 1";
         let stmt = self.inner.prepare_cached(sql).await?;
         Ok(self.inner.query_opt(&stmt, &[&person, /* from */ &day]).await?.is_some())
     }

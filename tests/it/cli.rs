@@ -247,7 +247,7 @@ fn without_postgresql_s_server_programs_the_start_ends_with_one_sentence() {
         return;
     }
     let place = Place::new("missing");
-    let command = format!("PATH=/usr/bin:/bin {} migrate --json", env!("CARGO_BIN_EXE_thexanh"));
+    let command = format!("unset DATABASE_URL; PATH=/usr/bin:/bin {} migrate --json", env!("CARGO_BIN_EXE_thexanh"));
     let output = Command::new("unshare").args(hidden(&command)).current_dir(&place.0).output().expect("starts");
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(3), "{said}");

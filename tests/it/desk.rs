@@ -127,9 +127,9 @@ impl Desk {
 
     /// How a registration stands, with its place in the list.
     async fn statuses(&self, person: Uuid) -> (String, String) {
-        let sql = "SELECT r.status, b.status FROM registration r JOIN registration_by_district b
-                   ON b.district_code = r.district_code AND b.priority = r.priority AND b.person_id = r.person_id
-                   WHERE r.person_id = $1";
+        let sql = "WITH r AS MATERIALIZED (SELECT * FROM registration WHERE person_id = $1)
+                   SELECT r.status, b.status FROM r JOIN registration_by_district b
+                   ON b.district_code = r.district_code AND b.priority = r.priority AND b.person_id = r.person_id";
         let row = self.sql.query_one(sql, &[&person]).await.expect("registered");
         (row.get(0), row.get(1))
     }

@@ -42,10 +42,15 @@ impl TestSchema {
         TestSchema { name }
     }
 
-    /// Makes a schema with the tables in it.
+    /// Makes a schema with the tables in it, spread over the servers where `DATABASE_URL` names a Citus cluster.
     pub async fn new() -> TestSchema {
         let schema = TestSchema::empty().await;
-        connect(Some(&schema.name)).await.batch_execute(SCHEMA).await.expect("makes the tables");
+        let client = connect(Some(&schema.name)).await;
+        client.batch_execute(SCHEMA).await.expect("makes the tables");
+        let citus = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
+        if client.query_one(citus, &[]).await.expect("asks").get(0) {
+            schema.store().await.spread().await.unwrap_or_else(|error| panic!("spreads: {error}"));
+        }
         schema
     }
 

@@ -189,9 +189,10 @@ async fn a_row_that_may_be_anybody_s_waits_with_its_candidates() {
     let client = app.sql().await;
     let queued = client
         .query_one(
-            "SELECT c.claim, c.person_id, c.kind, c.status FROM correction c
-             JOIN correction_by_facility f ON f.correction_id = c.correction_id AND f.person_id = c.person_id
-             AND f.due_at = c.due_at WHERE f.facility_code = '79002' AND c.facility_code = '79002'",
+            "WITH f AS MATERIALIZED (SELECT * FROM correction_by_facility WHERE facility_code = '79002')
+             SELECT c.claim, c.person_id, c.kind, c.status FROM f JOIN correction c
+             ON c.person_id = f.person_id AND c.correction_id = f.correction_id AND c.due_at = f.due_at
+             WHERE c.facility_code = '79002'",
             &[],
         )
         .await

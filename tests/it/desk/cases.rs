@@ -57,8 +57,7 @@ impl Case {
     /// What a row of the desk's takes about whoever this certificate is of; `None` for the rows of others.
     pub async fn of(sql: &Client, row: &Route, uvci: &[u8]) -> Option<Case> {
         let case = |path: String, body: Option<Value>| Some(Case { path, body });
-        let of_uvci = "SELECT c.person_id, c.dose_id FROM certificate_by_uvci i
-                       JOIN certificate c ON c.person_id = i.person_id AND c.uvci = i.uvci WHERE i.uvci = $1";
+        let of_uvci = "SELECT person_id, dose_id FROM certificate WHERE uvci = $1";
         let found = sql.query_opt(of_uvci, &[&uvci]).await.expect("looks up");
         let (person, dose): (Uuid, Uuid) = found.map(|row| (row.get(0), row.get(1))).unwrap_or_default();
         let path = row.path;

@@ -189,7 +189,7 @@ async fn columns_holding(client: &Client, text: &str) -> Vec<String> {
         let (table, column): (String, String) = (column.get(0), column.get(1));
         // A bytea reads as hexadecimal digits here, and the text as the digits of its bytes.
         let sql = format!(
-            r#"SELECT EXISTS (SELECT FROM "{table}" WHERE strpos("{column}"::text, $1) > 0
+            r#"SELECT EXISTS (SELECT 1 FROM "{table}" WHERE strpos("{column}"::text, $1) > 0
                OR strpos("{column}"::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0)"#
         );
         if client.query_one(&sql, &[&text]).await.expect("looks").get(0) {

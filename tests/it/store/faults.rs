@@ -156,7 +156,8 @@ async fn a_travel_certificate_whose_storing_or_its_answer_was_lost_has_one_text(
     for (fault, kept) in PAIR {
         let scene = scene().await;
         let issued = scene.other.certificates(1).await;
-        let put = async |node: &Node, cose: &[u8]| node.store.put_hc1(&issued[0], cose).await;
+        let detail = scene.other.store.certificate(&issued[0]).await.expect("reads").expect("is there");
+        let put = async |node: &Node, cose: &[u8]| node.store.put_hc1(detail.row.person, &issued[0], cose).await;
         // One statement, sent twice: to be prepared, which is passed, and to be run.
         put(&scene.cut, b"of nobody's").await.expect("stores");
         scene.client.execute("UPDATE certificate SET hc1 = NULL", &[]).await.expect("forgets");

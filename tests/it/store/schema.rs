@@ -3,22 +3,16 @@
 
 use std::path::Path;
 
+use thexanh::store::placement::{PLACEMENTS, Placement};
 use tokio_postgres::Client;
 
 use crate::harness::TestSchema;
 
-/// Tables that find a person's rows by a value, and are distributed by that value: the only ones with a person_id that does
-/// not lead.
-const LOOK_UPS: [&str; 8] = [
-    "person_by_identity",
-    "person_by_phone",
-    "dose_by_record",
-    "certificate_by_uvci",
-    "account_member",
-    "registration_by_district",
-    "session_place",
-    "correction_by_facility",
-];
+/// Tables that are distributed by a value of their own: the only ones that may have a person_id that does not lead.
+fn look_ups() -> Vec<&'static str> {
+    let own = |(table, placement): &(&'static str, Placement)| matches!(placement, Placement::By(_)).then_some(*table);
+    PLACEMENTS.iter().filter_map(own).collect()
+}
 
 /// What the rules speak of: our tables and their columns. `$1`: the schema, `$2`: the look-up tables. Refinery keeps its own
 /// table, in int4 and varchar, on every engine.
@@ -79,7 +73,7 @@ const RULES: [(&str, &str); 12] = [
     ),
     (
         "look-up tables are keyed by their own value, and refer to none",
-        "SELECT missing.name FROM unnest($2::text[]) AS missing (name) WHERE missing.name NOT IN (SELECT name FROM look_up)
+        "SELECT missing.name FROM unnest($2::text[]) AS missing (name) WHERE missing.name NOT IN (SELECT name FROM class)
          UNION SELECT look_up.name FROM look_up JOIN pg_index i ON i.indrelid = look_up.oid
                WHERE i.indisprimary AND i.indkey[0] = look_up.attnum
          UNION SELECT look_up.name FROM look_up JOIN pg_constraint c ON c.conrelid = look_up.oid AND c.contype = 'f'",
@@ -115,7 +109,31 @@ async fn the_migrated_schema_keeps_the_rules_that_let_it_be_distributed() {
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema";
     let tables: i64 = client.query_one(tables, &[]).await.expect("counts").get(0);
     assert!(tables >= 13, "there is something to hold to the rules");
-    assert_eq!(breaches(&client, &schema.name, &LOOK_UPS).await, []);
+    assert_eq!(breaches(&client, &schema.name, &look_ups()).await, []);
+}
+
+#[tokio::test]
+async fn every_table_has_its_place_on_a_cluster_and_is_keyed_by_what_it_is_placed_by() {
+    let schema = TestSchema::empty().await;
+    schema.store().await.migrate().await.expect("migrates");
+    let keys = "SELECT c.relname::text, a.attname::text FROM pg_class c
+                JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+                JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+                WHERE c.relnamespace = $1::text::regnamespace AND c.relname NOT LIKE 'refinery%' ORDER BY 1";
+    let rows = schema.client().await.query(keys, &[&schema.name]).await.expect("reads");
+    let leading: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut placed: Vec<(String, String)> = Vec::new();
+    for (table, placement) in PLACEMENTS {
+        let key = leading.iter().find(|(name, _)| name == table).map_or("", |(_, key)| key);
+        let column = match placement {
+            Placement::ByPerson => "person_id",
+            Placement::By(column) => column,
+            Placement::Everywhere | Placement::Coordinator => key,
+        };
+        placed.push(((*table).to_owned(), column.to_owned()));
+    }
+    placed.sort();
+    assert_eq!(placed, leading);
 }
 
 #[tokio::test]
@@ -217,4 +235,47 @@ async fn nodes_that_start_together_migrate_once() {
     let client = schema.client().await;
     let versions = "SELECT count(*) FROM refinery_schema_history";
     assert_eq!(client.query_one(versions, &[]).await.expect("reads").get::<_, i64>(0), 2);
+}
+
+/// On a cluster (`DATABASE_URL`, tests/citus) the tables are where [`PLACEMENTS`] says; on one server it is said what is missing.
+#[tokio::test]
+async fn a_schema_is_spread_over_a_cluster_and_refused_on_one_server() {
+    let schema = TestSchema::empty().await;
+    let (store, client) = (schema.store().await, schema.client().await);
+    let citus = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
+    if !client.query_one(citus, &[]).await.expect("asks").get::<_, bool>(0) {
+        let refused = store.migrate_to_citus().await.expect_err("there is no cluster");
+        assert_eq!(refused.code(), "database_migration");
+        assert!(refused.to_string().contains("extension citus"), "{refused}");
+        return;
+    }
+    store.migrate().await.unwrap_or_else(|error| panic!("migrates: {error}"));
+    let province = "INSERT INTO province (code, name) VALUES ('79', 'Thành phố Hồ Chí Minh')";
+    client.execute(province, &[]).await.expect("writes");
+    store.migrate_to_citus().await.unwrap_or_else(|error| panic!("spreads: {error}"));
+    let placed = "SELECT c.relname::text, d.partmethod::text, column_to_column_name(d.logicalrelid, d.partkey), d.colocationid::bigint
+                  FROM pg_dist_partition d JOIN pg_class c ON c.oid = d.logicalrelid
+                  WHERE c.relnamespace = $1::text::regnamespace";
+    let rows = client.query(placed, &[&schema.name]).await.expect("reads");
+    let row_of = |table: &str| rows.iter().find(|row| row.get::<_, &str>(0) == table);
+    let together = row_of("person").expect("placed").get::<_, i64>(3);
+    for (table, placement) in PLACEMENTS {
+        let row = row_of(table);
+        let found = row.map(|row| (row.get::<_, String>(1), row.get::<_, Option<String>>(2)));
+        let by = |column: &str| Some(("h".to_owned(), Some(column.to_owned())));
+        let expected = match placement {
+            Placement::Everywhere => Some(("n".to_owned(), None)),
+            Placement::Coordinator => None,
+            Placement::ByPerson => by("person_id"),
+            Placement::By(column) => by(column),
+        };
+        assert_eq!(found, expected, "{table}");
+        if *placement == Placement::ByPerson {
+            assert_eq!(row.map(|row| row.get::<_, i64>(3)), Some(together), "{table} is with its person");
+        }
+    }
+    // What was there goes with its table; and a cluster is spread once.
+    store.migrate_to_citus().await.unwrap_or_else(|error| panic!("again: {error}"));
+    store.migrate().await.unwrap_or_else(|error| panic!("as before: {error}"));
+    assert_eq!(client.query_one("SELECT count(*) FROM province", &[]).await.expect("reads").get::<_, i64>(0), 1);
 }
