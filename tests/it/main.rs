@@ -16,6 +16,7 @@ mod corrections;
 mod crash;
 mod desk;
 mod embedded;
+mod examples;
 mod foreign;
 mod foreign_revocations;
 mod harness;
