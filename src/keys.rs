@@ -9,6 +9,8 @@ use aws_lc_rs::encoding::PublicKeyX509Der;
 use aws_lc_rs::signature::{self as aws, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pkcs8::der::Decode as _;
+use pkcs8::der::asn1::UintRef;
 use pkcs8::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
@@ -164,6 +166,14 @@ const OID_P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3
 const OID_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const OID_RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 
+/// How many bits the modulus of an RSAPublicKey has. Source: RFC 8017 A.1.1.
+fn rsa_bits(der: &[u8]) -> Result<u32, KeyError> {
+    let numbers = Vec::<UintRef<'_>>::from_der(der).map_err(|_| KeyError::Spki)?;
+    let [modulus, _exponent] = numbers.as_slice() else { return Err(KeyError::Spki) };
+    let first = modulus.as_bytes().first().map_or(8, |byte| byte.leading_zeros());
+    Ok(u32::try_from(modulus.as_bytes().len() * 8).map_err(|_| KeyError::Spki)?.saturating_sub(first))
+}
+
 impl PublicKey {
     /// The key in a DER SubjectPublicKeyInfo.
     ///
@@ -182,7 +192,9 @@ impl PublicKey {
             OID_EC if spki.algorithm.parameters_oid() == Ok(OID_P256) => {
                 Verifier::Es256(parsed(&aws::ECDSA_P256_SHA256_FIXED)?)
             }
-            OID_RSA | OID_RSA_PSS => Verifier::Ps256(parsed(&aws::RSA_PSS_2048_8192_SHA256)?),
+            OID_RSA | OID_RSA_PSS if (2048..=8192).contains(&rsa_bits(bits)?) => {
+                Verifier::Ps256(parsed(&aws::RSA_PSS_2048_8192_SHA256)?)
+            }
             _ => return Err(KeyError::Algorithm),
         };
         Ok(PublicKey { spki_der: der.to_vec(), verifier })
@@ -268,11 +280,14 @@ struct Secret {
     signer: Signer,
 }
 
+/// Signs what it is given, or says why not.
+type Sign = dyn Fn(&[u8]) -> Result<Vec<u8>, KeyError> + Send + Sync;
+
 enum Signer {
     EdDsa(aws::Ed25519KeyPair),
     Es256(aws::EcdsaKeyPair),
     /// Its secret half is not in this process.
-    Elsewhere(Algorithm, Box<dyn Fn(&[u8]) -> Result<Vec<u8>, KeyError> + Send + Sync>),
+    Elsewhere(Algorithm, Box<Sign>),
 }
 
 impl IssuerKey {

@@ -46,7 +46,7 @@ pub struct SpoolWriter {
     hash: digest::Context,
 }
 
-/// A file that was received whole, on the disk. Dropped before [`Spool::give`], it leaves nothing.
+/// A file that was received whole, on the disk. Dropped before `Spool::give`, it leaves nothing.
 pub struct SpoolFile {
     sent: PathBuf,
     id: Uuid,

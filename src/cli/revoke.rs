@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Answer, Context, Failure};
@@ -117,7 +117,7 @@ async fn one(context: &Context, uvci: &str, why: &str, by: &By) -> Result<Answer
     };
     let mut value = json!({"uvci": uvci.to_string(), "result": word});
     if word == "revoked" {
-        value["id"] = id.to_string().into();
+        add(&mut value, "id", id.to_string());
     }
     context.say(text, &value)?;
     Ok(if word == "unknown" { Answer::No } else { Answer::Yes })
@@ -147,14 +147,21 @@ async fn list(context: &Context, path: &Path, dry_run: bool, by: &By) -> Result<
     Ok(if counts.unknown + counts.malformed > 0 { Answer::No } else { Answer::Yes })
 }
 
+/// Adds a member to an object.
+fn add(object: &mut Value, name: &str, member: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), member.into());
+    }
+}
+
 /// Machines hear of every row, people of those that ask for something to be done.
 fn tell(context: &Context, answer: &RowAnswer) -> Result<(), Failure> {
     let status = answer.status.as_str();
     let (line, uvci) = (answer.line, answer.uvci.map(|uvci| uvci.to_string()));
     if context.is_for_machines() {
         let mut value = json!({"line": line, "status": status});
-        uvci.into_iter().for_each(|uvci| value["uvci"] = uvci.into());
-        answer.field.into_iter().for_each(|field| value["field"] = field.into());
+        uvci.into_iter().for_each(|uvci| add(&mut value, "uvci", uvci));
+        answer.field.into_iter().for_each(|field| add(&mut value, "field", field));
         return context.say("", &value);
     }
     match answer.status {
@@ -181,8 +188,8 @@ fn conclude(context: &Context, counts: Counts, id: Option<Uuid>) -> Result<(), F
     let counts = json!({"revoked": revoked, "already": already, "unknown": unknown, "malformed": malformed});
     let mut value = json!({"status": "done", "counts": counts});
     match id {
-        None => value["dry_run"] = true.into(),
-        Some(id) => value["id"] = id.to_string().into(),
+        None => add(&mut value, "dry_run", true),
+        Some(id) => add(&mut value, "id", id.to_string()),
     }
     context.say(text, &value)
 }

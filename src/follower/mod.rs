@@ -74,9 +74,6 @@ pub enum FollowError {
     /// What is new is not written as it should be, or does not follow on what is known.
     #[error("what the issuer tells is not written as it should be")]
     Malformed,
-    /// There is nothing to start from: the issuer is away, and nothing is on disk.
-    #[error("nothing is known yet: the issuer must be reached once")]
-    NothingKnown,
 }
 
 impl FollowError {
@@ -96,7 +93,6 @@ impl FollowError {
             FollowError::Index(error) => error.code(),
             FollowError::Slice(error) => error.code(),
             FollowError::Malformed => "malformed",
-            FollowError::NothingKnown => "nothing_known",
         }
     }
 }

@@ -85,10 +85,10 @@ pub struct RuleDescription {
 /// What is wrong with a country's rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleFault {
-    /// There are more rules than [`MAX_RULES`], or more operations in them than [`MAX_OPERATIONS`].
+    /// There are more rules than `MAX_RULES`, or more operations in them than `MAX_OPERATIONS`.
     #[error("with it there are more rules or operations than are asked of one certificate")]
     TooMany,
-    /// It is longer than [`MAX_RULE_BYTES`].
+    /// It is longer than `MAX_RULE_BYTES`.
     #[error("it is longer than {MAX_RULE_BYTES} bytes")]
     TooLong,
     /// Its identifier is not of the form, or not of its type and country.

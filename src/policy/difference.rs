@@ -25,6 +25,9 @@ pub fn differences(before: &RulesDocument, after: &RulesDocument) -> Vec<Differe
     found
 }
 
+/// By what a row is named.
+type Name<'a> = &'a dyn Fn(&Value) -> String;
+
 /// The document with its rows under their names, so that one that was put between others moves none.
 fn by_name(document: &RulesDocument) -> Value {
     let mut value = serde_json::to_value(document).expect("rules have text keys");
@@ -34,7 +37,7 @@ fn by_name(document: &RulesDocument) -> Value {
     };
     if let Some(members) = value.as_object_mut() {
         members.remove("version");
-        let lists: [(&str, &dyn Fn(&Value) -> String); 2] = [
+        let lists: [(&str, Name<'_>); 2] = [
             ("products", &|row| text(row, "number")),
             ("certlogic", &|row| format!("{} {}", text(row, "Identifier"), text(row, "Version"))),
         ];

@@ -266,13 +266,17 @@ impl RulesDocument {
         within(recovery.days_after_positive <= MAX_DAYS, "acceptance.recovery.days_after_positive")?;
         within(days(recovery.max_age_days), "acceptance.recovery.max_age_days")?;
         let codes = vaccination.products.as_deref().unwrap_or_default();
-        within(codes.len() <= MAX_PRODUCTS && codes.iter().all(is_text), "acceptance.vaccination.products")?;
+        within(
+            codes.len() <= MAX_PRODUCTS && codes.iter().all(|code| is_text(code)),
+            "acceptance.vaccination.products",
+        )?;
         let is_country = self.country.len() == 2 && self.country.bytes().all(|byte| byte.is_ascii_uppercase());
         within(is_country, "country")?;
         within(self.region.len() <= 5, "region")?;
         let sets = &self.value_sets;
-        let fits =
-            |(id, codes): (&String, &Vec<String>)| is_text(id) && codes.len() <= MAX_CODES && codes.iter().all(is_text);
+        let fits = |(id, codes): (&String, &Vec<String>)| {
+            is_text(id) && codes.len() <= MAX_CODES && codes.iter().all(|code| is_text(code))
+        };
         within(sets.len() <= MAX_VALUE_SETS && sets.iter().all(fits), "value_sets")?;
         self.check_products()
     }
@@ -307,7 +311,7 @@ impl RulesDocument {
     }
 }
 
-fn is_text(text: &String) -> bool {
+fn is_text(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
@@ -339,7 +343,7 @@ impl ListedProduct {
 
     fn is_within_bounds(&self) -> bool {
         (1..1 << 31).contains(&self.number)
-            && [&self.code, &self.name, &self.holder, &self.prophylaxis].into_iter().all(is_text)
+            && [&self.code, &self.name, &self.holder, &self.prophylaxis].into_iter().all(|text| is_text(text))
             && (1..=9).contains(&self.course)
             && self.min_interval_days <= MAX_DAYS
     }

@@ -137,7 +137,7 @@ impl Rules {
 
     /// Fails with the rule that `statement` does not meet at `now`; a country's rules are asked elsewhere.
     pub fn check(&self, statement: &Statement, now: UnixSeconds) -> Result<(), Unmet> {
-        Ok(match statement {
+        match statement {
             Statement::Vaccination(dose) => self.check_dose(dose, now)?,
             Statement::Test(test) => {
                 let seconds = i64::from(self.document.acceptance.test.max_age_hours) * 3600;
@@ -160,7 +160,8 @@ impl Rules {
                     () => {}
                 }
             }
-        })
+        }
+        Ok(())
     }
 
     fn check_dose(&self, dose: &Dose, now: UnixSeconds) -> Result<(), &'static str> {

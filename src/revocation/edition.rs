@@ -67,8 +67,8 @@ struct Cut {
 impl Cut {
     fn new(run: &Arc<Run>) -> Cut {
         let bits = match run.len() {
-            0..=WHOLE => 0,
-            ..=IN_SIXTEEN => 4,
+            len if len <= WHOLE => 0,
+            len if len <= IN_SIXTEEN => 4,
             _ => 8,
         };
         let prefixes = (0..=u8::MAX).take(1 << bits);

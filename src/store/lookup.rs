@@ -65,11 +65,12 @@ impl Store {
         if people.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1) ORDER BY p.created_at, p.person_id"
-        );
+        let sql = format!("-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1)");
         let rows = client.query(&client.prepare_cached(&sql).await?, &[/* people */ &people]).await?;
-        Ok(rows.iter().map(detail_of).collect())
+        let mut found: Vec<PersonDetail> = rows.iter().map(detail_of).collect();
+        // In the order in which they became known under it.
+        found.sort_by_key(|detail| people.iter().position(|person| *person == detail.person));
+        Ok(found)
     }
 
     /// A person; `None` if there is none.

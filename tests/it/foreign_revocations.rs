@@ -93,8 +93,8 @@ async fn two_nodes_that_import_and_delete_at_once_leave_what_one_batch_names() {
     }
     assert!(importing.join_all().await.into_iter().all(|new| new));
     let mut deleting = tokio::task::JoinSet::new();
-    for id in ids[1..].to_vec() {
-        let store = app.app.store().clone();
+    for id in ids.iter().skip(1) {
+        let (store, id) = (app.app.store().clone(), id.clone());
         deleting.spawn(async move { store.delete_foreign_revocations(&id, &by()).await.expect("deletes") });
     }
     assert!(deleting.join_all().await.into_iter().all(|removed| removed));

@@ -30,6 +30,9 @@ fn unmet(rules: &Rules, statement: &Statement) -> String {
 const PFIZER: &str = "EU/1/20/1528";
 const JANSSEN: &str = "EU/1/20/1525";
 
+/// Changes one thing.
+type Spoil = fn(&mut Value);
+
 #[test]
 fn the_built_in_rules_are_what_was_always_so() {
     let rules = Rules::default();
@@ -158,7 +161,7 @@ fn products_are_added_and_never_changed_or_taken_back() {
 
 #[test]
 fn what_rules_cannot_be_is_refused_by_name() {
-    let cases: &[(&str, fn(&mut Value))] = &[
+    let cases: &[(&str, Spoil)] = &[
         ("good", |_| {}),
         ("rules_malformed", |rules| rules["more"] = json!(1)),
         ("rules_malformed", |rules| rules["acceptance"]["test"]["max_age_hour"] = json!(1)),

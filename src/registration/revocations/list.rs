@@ -90,7 +90,10 @@ mod tests {
 
     const ONE: &str = "URN:UVCI:01:VN:01010101010101010101010101010101";
 
-    fn rows(text: &[u8]) -> Vec<(u64, Result<(Uvci, String), &'static str>)> {
+    /// The line of a row, and what it asks for or the column that is to blame.
+    type Read = (u64, Result<(Uvci, String), &'static str>);
+
+    fn rows(text: &[u8]) -> Vec<Read> {
         let mut list = List::open(text).unwrap_or_else(|error| panic!("opens: {error}"));
         std::iter::from_fn(|| list.next_row().expect("reads")).map(|row| (row.line, row.asked)).collect()
     }

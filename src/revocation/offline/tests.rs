@@ -24,6 +24,9 @@ fn edition(set: &RevocationSet) -> Edition {
     Edition::new(set, &Edition::default())
 }
 
+/// Changes one thing.
+type Spoil = fn(&mut Index);
+
 #[test]
 fn answers_as_the_set_does_once_its_full_slices_are_there() {
     let removals = (20_001..20_050).map(|version| (version, Change::Remove(named(version - 20_000))));
@@ -95,7 +98,7 @@ fn a_new_edition_keeps_the_layers_that_did_not_change() {
     let set: RevocationSet = (0..20_000).map(named).collect();
     let first = edition(&set);
     let next = Edition::new(&set.after(&[(20_001, Change::Add(named(20_001)))]), &first);
-    let ids = |edition: &Edition| edition.slices().map(|slice| Arc::as_ptr(slice)).collect::<Vec<_>>();
+    let ids = |edition: &Edition| edition.slices().map(Arc::as_ptr).collect::<Vec<_>>();
     let (first, next) = (ids(&first), ids(&next));
     assert_eq!((first.len(), next.len()), (6, 6));
     assert_eq!(first[..4], next[..4]);
@@ -152,7 +155,7 @@ fn an_index_that_contradicts_itself_is_refused() {
     let set: RevocationSet = (0..20_000).map(named).collect();
     let good = edition(&set.after(&[(20_001, Change::Remove(named(1)))])).index().clone();
     assert_eq!(Index::parse(&good.to_json()), Ok(good.clone()));
-    let spoils: [(&str, fn(&mut Index)); 14] = [
+    let spoils: [(&str, Spoil); 14] = [
         ("another version", |index| index.version += 1024),
         ("layers in another order", |index| index.layers.swap(0, 1)),
         ("a layer twice", |index| index.layers.extend_from_within(2..)),
