@@ -72,7 +72,9 @@ export async function forget(): Promise<void> {
   await store.clear();
 }
 
-/** Makes knowledge of documents that are signed as they should be at `at`, none older than what was seen before.
+/** Makes knowledge of documents that are signed as they should be, none older than what was seen before.
+ *
+ *  `at`: when they were proved first: who might sign then still has signed, even if not now.
  *
  *  `fetch`: a slice's bytes, or nothing if it is not at hand. */
 async function learn(
@@ -82,10 +84,11 @@ async function learn(
   fetch: (slice: SliceRef) => Promise<Uint8Array<ArrayBuffer> | undefined>,
 ): Promise<Learnt> {
   const signed: Pinned['signed'] = {};
+  const today = Math.max(at, now());
   const parsed = async <T extends { version: number }>(name: Name, signers: Promise<Signer>[]): Promise<T> => {
     const [bytes, least] = [documents[name], before.signed[name]];
     if (!isSigned(bytes) && least !== undefined) throw new Refused('unsigned');
-    const opened = isSigned(bytes) ? await open(name, bytes, await Promise.all(signers), at, least ?? 0) : undefined;
+    const opened = isSigned(bytes) ? await open(name, bytes, await Promise.all(signers), today, least ?? 0) : undefined;
     const document = JSON.parse(new TextDecoder().decode(opened?.payload ?? bytes)) as T;
     if (opened && opened.version !== document.version) throw new Refused('malformed');
     if (opened) signed[name] = opened.version;
@@ -93,7 +96,7 @@ async function learn(
   };
   const anchor = before.anchor ?? (isSigned(documents['trust-list']) ? anchorOf(documents['trust-list']) : undefined);
   const trust = await parsed<TrustListDocument>('trust-list', anchor === undefined ? [] : [signer(anchor)]);
-  const timely = trust.publishers?.filter(({ from, until }) => (from ?? -Infinity) <= at && at <= (until ?? Infinity)) ?? [];
+  const timely = trust.publishers?.filter(({ from, until }) => (from ?? -Infinity) <= today && at <= (until ?? Infinity)) ?? [];
   const publishers = timely.map(({ public_key }) => signer(public_key));
   const rules = await parsed<Rules>('rules', publishers);
   const index = await parsed<Index>('revocations', publishers);
