@@ -106,6 +106,8 @@ pub struct Caller {
     pub province: Option<String>,
     /// The account's when a citizen logged in; 0 for staff.
     pub epoch: i64,
+    /// From when on the token is no longer good.
+    pub expires_at: UnixSeconds,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -188,12 +190,13 @@ impl TokenKey {
         let (expires_at, tag) = rest.split_first_chunk::<8>().ok_or(AuthError::Invalid)?;
         let signed = bytes.get(..32).unwrap_or_default();
         hmac::verify(&self.sessions, signed, tag).map_err(|_| AuthError::Invalid)?;
-        if now.0 >= i64::from_be_bytes(*expires_at) {
+        let expires_at = UnixSeconds(i64::from_be_bytes(*expires_at));
+        if now >= expires_at {
             return Err(AuthError::Expired);
         }
         let subject = Uuid::from_bytes(*account).simple().to_string();
         let epoch = i64::from_be_bytes(*epoch);
-        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch })
+        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch, expires_at })
     }
 
     /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
@@ -214,7 +217,7 @@ impl TokenKey {
         complete(&claims)?;
         let Claims { role, sub, facility, province, .. } = &*claims;
         let (subject, facility, province) = (sub.clone(), facility.clone(), province.clone());
-        Ok(Caller { role: *role, subject, facility, province, epoch: 0 })
+        Ok(Caller { role: *role, subject, facility, province, epoch: 0, expires_at: UnixSeconds(claims.exp) })
     }
 
     /// What a JWT of ours says, whatever the time.

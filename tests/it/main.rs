@@ -38,6 +38,7 @@ mod offline;
 mod qr;
 mod revocations;
 mod rules;
+mod stats;
 mod store;
 mod synth;
 mod texts;
