@@ -1,5 +1,5 @@
-//! Bearer tokens: of staff and machines, JWTs signed with Ed25519 under a key that signs nothing else; of citizens, sessions
-//! under a key derived from it, which are short, and quick to check.
+//! Tokens: of staff and machines, JWTs signed with Ed25519 under a key that signs nothing else; of citizens, sessions under a key
+//! derived from it, which are short, and quick to check. They come as bearer tokens, or in a browser's cookies (`session.rs`).
 //!
 //! The JWT's algorithm is ours, not the token's; `iss`, `aud`, `exp` and `sub` must be there and right. Source: RFC 7519, RFC 8725.
 
@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::access::{Reach, Role, Route};
 use super::problem::{Kind, Problem};
+use super::session::Session;
 use crate::app::App;
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
@@ -273,14 +274,14 @@ pub struct Staff {
 }
 
 impl Staff {
-    /// Who sent this request to one of the rows of [`super::access::ROUTES`], by its `Authorization: Bearer` header.
+    /// Who sent this request to one of the rows of [`super::access::ROUTES`], by its token.
     pub fn of(request: &HttpRequest, now: UnixSeconds) -> Result<Staff, Problem> {
         let rows = request.app_data::<Rows>().map_or(&[][..], |rows| rows.0);
         let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
         let row =
             rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
-        let caller = key.verify(bearer(request)?, now)?;
+        let caller = key.verify(token(request)?, now)?;
         let staff = match row.who.reach(caller.role) {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
             reach => Staff { caller, reach },
@@ -342,9 +343,13 @@ impl Staff {
 #[derive(Clone, Copy)]
 pub(super) struct Rows(pub &'static [Route]);
 
-fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+/// The token that a request comes with: its bearer's, or else that of the session which it names.
+fn token(request: &HttpRequest) -> Result<&str, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
-    let value = headers.next().ok_or_else(|| Problem::new(Kind::NO_TOKEN))?;
+    let Some(value) = headers.next() else {
+        let session = Session::named(request)?.and_then(|session| session.token(request));
+        return session.ok_or_else(|| Problem::new(Kind::NO_TOKEN));
+    };
     if headers.next().is_some() {
         return Err(AuthError::Invalid.into());
     }
