@@ -73,7 +73,7 @@ use super::session;
         super::stats::get_stats,
         super::stats_places::get_places,
         super::stats_places::get_days,
-        super::stats_places::get_facilities,
+        super::stats_places::get_facility_counts,
         super::stats_stream::get_stream,
         super::appointments::get_sessions,
         super::appointments::post_session,

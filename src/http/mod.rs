@@ -217,7 +217,7 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/stats") => get().to(stats::get_stats),
         ("GET", "/v1/stats/places") => get().to(stats_places::get_places),
         ("GET", "/v1/stats/days") => get().to(stats_places::get_days),
-        ("GET", "/v1/stats/facilities") => get().to(stats_places::get_facilities),
+        ("GET", "/v1/stats/facilities") => get().to(stats_places::get_facility_counts),
         ("GET", "/v1/stats/stream") => get().to(stats_stream::get_stream),
         ("GET", "/v1/appointments/sessions") => get().to(appointments::get_sessions),
         ("POST", "/v1/appointments/sessions") => web::post().to(appointments::post_session),
