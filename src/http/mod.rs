@@ -20,6 +20,7 @@ pub mod imports;
 mod lines;
 mod locality;
 pub mod login;
+pub mod openid;
 mod origin;
 mod pages;
 pub mod people;
@@ -64,6 +65,7 @@ use auth::{Rows, TokenKey};
 use body::{Body, BodyTimeout};
 use envelope::{Envelope, Openness, allow_every_origin};
 use login::{DemoLogin, Logins};
+use openid::OpenIdError;
 use problem::{Kind, Problem};
 
 pub use docs::openapi;
@@ -116,7 +118,18 @@ impl Shared {
 
     /// The same for the demo, where anybody may be one of `staff`, and a citizen's code comes with the answer.
     pub fn for_demo(self, staff: Vec<DemoLogin>) -> Shared {
-        Shared { logins: Arc::new(Logins { demo: staff }), ..self }
+        let openid = self.logins.openid.clone();
+        Shared { logins: Arc::new(Logins { demo: staff, openid }), ..self }
+    }
+
+    /// The same with the provider of the settings, if they name one; it is asked for its keys, and not waited for.
+    ///
+    /// Must be called within a tokio runtime. Errors: [`OpenIdError`].
+    pub fn with_openid(self) -> Result<Shared, OpenIdError> {
+        let openid = openid::Provider::new(self.app.config())?.map(Arc::new);
+        openid.iter().for_each(openid::Provider::ask_in_the_background);
+        let demo = self.logins.demo.clone();
+        Ok(Shared { logins: Arc::new(Logins { demo, openid }), ..self })
     }
 }
 
@@ -148,6 +161,11 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
         mount(config, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
+    }
+    for (path, route) in
+        [(openid::START, get().to(openid::get_start)), (openid::CALLBACK, get().to(openid::get_callback))]
+    {
+        mount(config, cfg, path, web::resource(path).route(route), [("GET", false)].into_iter());
     }
     mount_pages(config, cfg);
     cfg.default_service(web::to(docs::unknown_route));

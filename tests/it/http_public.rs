@@ -240,7 +240,7 @@ fn the_pages_know_the_api_as_it_is() {
 #[tokio::test]
 async fn pages_come_from_the_build_and_may_load_nothing_from_elsewhere() {
     let app = TestApp::start().await;
-    for path in ["/", "/scan", "/desk", "/board", "/centre"] {
+    for path in ["/", "/scan", "/desk", "/board", "/centre", "/login"] {
         let page = app.get(path).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}: make web");
         assert_eq!(page.header("cache-control"), "no-cache");
