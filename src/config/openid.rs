@@ -22,6 +22,8 @@ section! {
         pub ca: Option<PathBuf> = None,
         /// What is asked for, with spaces between; the claims below may need more.
         pub scopes: String = "openid".to_owned(),
+        /// `login` has the provider ask who it is at every log-in: for desks that people share, where logging out here leaves them logged in there. Unset: as the provider does.
+        pub prompt: Option<String> = None,
         /// The claim that says what somebody is: a text or a list of them, of which one must be a role. A full stop leads into it: `realm_access.roles`.
         pub role_claim: String = "role".to_owned(),
         /// The claim with the facility's code.

@@ -261,6 +261,9 @@ async fn staff_log_in_by_the_provider_and_go_on_to_their_page() {
         "{cookie}"
     );
     assert_eq!(answer.header("access-control-allow-origin"), "");
+    assert!(!sent.contains_key("prompt"));
+    let (shared, _) = start_with(|config| config.openid.prompt = Some("login".to_owned())).await;
+    assert_eq!(parameters(shared.get("/login/openid").await.header("location"))["prompt"], "login");
 
     let begun = app.begin("/desk").await;
     assert_ne!((&begun.state, &begun.nonce), (&sent["state"], &sent["nonce"]), "each log-in has its own");

@@ -167,6 +167,9 @@ impl Provider {
             .append_pair("nonce", nonce)
             .append_pair("code_challenge", challenge)
             .append_pair("code_challenge_method", "S256");
+        if let Some(prompt) = &self.settings.prompt {
+            url.query_pairs_mut().append_pair("prompt", prompt);
+        }
         Ok(url.into())
     }
 
