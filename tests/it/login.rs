@@ -111,10 +111,12 @@ async fn a_session_says_whose_it_is_until_the_second_it_ends() {
 
 #[tokio::test]
 async fn a_cookie_is_for_this_service_alone_and_by_https_for_https_alone() {
+    // (the settings, what the proxy says, whether it is https)
+    type Case = (fn(&mut Config), Vec<(&'static str, &'static str)>, bool);
     let proxied: fn(&mut Config) = |config| config.http.trusted_proxies = vec!["127.0.0.1".parse().expect("one")];
     let named: fn(&mut Config) = |config| config.http.public_url = "https://thexanh.example".to_owned();
     let forwarded = |proto: &'static str| vec![("x-forwarded-proto", proto)];
-    let cases: [(fn(&mut Config), Vec<(&str, &str)>, bool); 7] = [
+    let cases: [Case; 7] = [
         (|_| {}, vec![], false),
         (|_| {}, forwarded("https"), false), // nobody is believed who is not named
         (proxied, vec![], false),
