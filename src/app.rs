@@ -8,6 +8,7 @@ mod ended;
 pub mod engine;
 mod enlist;
 mod held;
+pub mod hub;
 pub mod imports;
 pub mod live;
 mod meters;
@@ -133,7 +134,7 @@ pub struct App {
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
-    hub: live::Hub,
+    hub: hub::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -183,7 +184,7 @@ impl App {
             ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
-            hub: live::Hub::default(),
+            hub: hub::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -313,7 +314,7 @@ impl App {
     }
 
     /// Where those listen who watch.
-    pub fn hub(&self) -> &live::Hub {
+    pub fn hub(&self) -> &hub::Hub {
         &self.hub
     }
 
