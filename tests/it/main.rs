@@ -36,6 +36,7 @@ mod layering;
 mod login;
 mod nodes;
 mod offline;
+mod openid;
 mod qr;
 mod revocations;
 mod rules;

@@ -1,4 +1,5 @@
 // Every test of the pages, in one process: they share the service and the browser.
 import './pages.test.mjs';
+import './login.test.mjs';
 import './verdicts.test.mjs';
 import './scan.test.mjs';

@@ -34,13 +34,14 @@ export function run(args, input) {
   return ran.stdout;
 }
 
-/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. */
-export async function startService() {
+/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. `env`: settings more. */
+export async function startService({ listen = '127.0.0.1:0', env = {} } = {}) {
   const data = mkdtempSync(join(scratch, 'data-'));
   if (!existsSync(binary)) throw new Error(`${binary} is not there; cargo build makes it`);
-  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', '127.0.0.1:0'], {
+  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', listen], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: scratch,
+    env: { ...process.env, ...env },
   });
   // Where the database is that was started for it, if not in the data directory: nobody else will take it away.
   let cluster;

@@ -26,7 +26,7 @@ async function shoot(browser_, name, path, prepare = async () => undefined, vari
 
 test('the pages as they open', async () => {
   const variants = { '': {}, '-dark': { colorScheme: 'dark' }, '-en': { locale: 'en-GB' } };
-  for (const [name, path] of Object.entries({ home: '/', scan: '/scan', desk: '/desk', board: '/board', centre: '/centre' })) {
+  for (const [name, path] of Object.entries({ home: '/', scan: '/scan', desk: '/desk', board: '/board', centre: '/centre', login: '/login', 'login-failed': '/login?failed=role&next=/desk' })) {
     await shoot(await browser(), name, path, undefined, variants);
   }
 });
