@@ -2,3 +2,5 @@
 import './pages.test.mjs';
 import './verdicts.test.mjs';
 import './scan.test.mjs';
+import './board.test.mjs';
+import './centre.test.mjs';
