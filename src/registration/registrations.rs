@@ -1,5 +1,6 @@
 //! Registrations in: checked, gathered, and committed together; seen, changed and withdrawn one by one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -163,6 +164,10 @@ impl Work for Register<'_> {
             tx.insert_registrations(&writes.registrations, &writes.members),
         )
         .await?;
+        // Whoever was known before lives where they register from.
+        let enrolled: HashSet<Uuid> = writes.people.iter().map(|new| new.row.person).collect();
+        let known = writes.registrations.iter().filter(|row| !enrolled.contains(&row.person));
+        tx.move_people(&known.map(|row| (row.person, row.ward.as_str())).collect::<Vec<_>>()).await?;
         for claim in &writes.claims {
             tx.hold(claim.account, claim.person, None, claim.at).await?;
             tx.audit(&claim.audited).await?;

@@ -145,6 +145,8 @@ impl Tx<'_> {
         if people.is_empty() {
             return Ok(());
         }
+        // Before anything is awaited: what is written beside it may be of these people.
+        people.iter().for_each(|new| self.tally().enrol(new.row.person, new.ward.as_deref()));
         let stmt = self
             .inner
             .prepare_cached(
@@ -166,6 +168,28 @@ impl Tx<'_> {
         self.inner
             .execute(&stmt, &[&ids, &names, &keys, &births, &sexes, &wards, &phones, &identities, &created])
             .await?;
+        Ok(())
+    }
+
+    /// People live in these communes from now on, wherever they lived before.
+    ///
+    /// `moves`: each person once, with the commune's code.
+    pub async fn move_people(&self, moves: &[(Uuid, &str)]) -> Result<(), StoreError> {
+        let mut people: Vec<Uuid> = moves.iter().map(|(person, _)| *person).collect();
+        if people.is_empty() {
+            return Ok(());
+        }
+        people.sort_unstable();
+        self.lock_people(&people).await?;
+        let moved = |(person, ward): &&(Uuid, &str)| self.tally().move_to(*person, ward);
+        let (people, wards): (Vec<Uuid>, Vec<&str>) = moves.iter().filter(moved).copied().unzip();
+        if people.is_empty() {
+            return Ok(());
+        }
+        let sql = "-- move people
+                   UPDATE person p SET ward_code = k.ward_code
+                   FROM unnest($1::uuid[], $2::text[]) AS k (person_id, ward_code) WHERE p.person_id = k.person_id";
+        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&people, &wards]).await?;
         Ok(())
     }
 
