@@ -1,7 +1,6 @@
 // The columns of a table of places: what is shown, sorted and saved.
 import type { Cell } from '../shared/csv';
-import { decimal, percent, percentOf } from '../shared/figures';
-import { number } from '../words/language.svelte';
+import { decimal, percent, percentOf, whole } from '../shared/figures';
 import type { Place } from './data';
 import type { Measure } from './measures';
 import { words } from './words';
@@ -16,7 +15,6 @@ export interface Column {
   narrow: readonly Measure[];
 }
 
-const whole = (value: number | undefined) => number(value ?? 0);
 const tenth = (value: number) => Math.round(value * 10) / 10;
 
 /** All columns but the place's name, in their order. */
@@ -26,7 +24,7 @@ export function columns(): Column[] {
     label,
     of,
     narrow,
-    value: (place) => Number(place[name]),
+    value: (place) => (typeof place[name] === 'number' ? place[name] : undefined),
     text: whole,
   });
   return [
@@ -42,9 +40,9 @@ export function columns(): Column[] {
     count('declined', words().declined, ['waiting'], []),
     { name: 'lag', label: words().lagDays, of: ['lag'], narrow: ['lag'], value: (place) => place.lag_days ?? undefined, text: (value) => decimal(value) },
     count('late_doses', words().lateDoses, ['lag']),
-    count('doses', words().doses, ['coverage', 'lag'], []),
+    count('doses', words().doses, ['coverage', 'lag'], ['lag']),
     count('corrections_open', words().open, ['lag'], []),
-    count('corrections_overdue', words().overdue, ['lag']),
+    count('corrections_overdue', words().overdue, ['lag'], []),
   ];
 }
 
@@ -54,6 +52,6 @@ export function table(places: readonly Place[]): { head: string[]; rows: Cell[][
   const cell = (value: number | undefined) => (value === undefined ? undefined : tenth(value));
   return {
     head: [words().code, words().place, ...all.map(({ label }) => label)],
-    rows: places.map((place) => [place.code, place.name, ...all.map((column) => cell(column.value(place)))]),
+    rows: places.map((place) => [place.code, place.name || words().unknownPlace, ...all.map((column) => cell(column.value(place)))]),
   };
 }

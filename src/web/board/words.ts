@@ -66,6 +66,7 @@ export const words = dictionary(
     overdue: 'Quá hạn',
     code: 'Mã',
     total: 'Cả khoảng',
+    unknownPlace: 'Chưa rõ nơi nào',
     noPlaces: 'Chưa có số liệu của nơi nào ở đây.',
     sortBy: (column: string) => `Xếp theo ${column}`,
 
@@ -167,6 +168,7 @@ export const words = dictionary(
     overdue: 'Overdue',
     code: 'Code',
     total: 'Whole period',
+    unknownPlace: 'Place not known',
     noPlaces: 'There are no figures of any place here yet.',
     sortBy: (column: string) => `Sort by ${column}`,
 

@@ -20,8 +20,11 @@ const MANY_ERRORS = 1;
 /** What waits to be written is gone within a second or two; more than that does not get through. */
 const LONG_QUEUE = 1_000;
 
+/** So many provinces that are behind are named. */
+const NAMED = 3;
+
 export const isSilent = (node: Node) => node.seen_ms_ago > SILENT_MS;
-export const isBusy = (node: Node) => node.pool_size !== null && node.pool_in_use !== null && node.pool_size > 0 && node.pool_in_use >= node.pool_size;
+export const isBusy = (node: Node) => node.pool_size > 0 && node.pool_in_use >= node.pool_size;
 export const isSlowDatabase = ({ latency_ms }: Live['database']) => (latency_ms ?? 0) > SLOW_DATABASE_MS;
 
 /** `severe`: how many severe reactions nobody has taken on. */
@@ -30,9 +33,9 @@ export function attention({ database, nodes, rates, queues, behind }: Live, seve
     !database.reachable && { level: 'bad', text: words().noDatabase, at: 'health' },
     severe > 0 && { level: 'bad', text: words().severe(number(severe)), at: 'tickets' },
     ...nodes.filter(isSilent).map((node): Point => ({ level: 'bad', text: words().silentNode(node.name, decimal(node.seen_ms_ago / 1000, 0)), at: 'health' })),
-    (rates.errors ?? 0) >= MANY_ERRORS && { level: 'bad', text: words().manyErrors(decimal(rates.errors)) },
-    (queues.registrations ?? 0) >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueRegistrations, number(queues.registrations ?? 0)) },
-    (queues.doses ?? 0) >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueDoses, number(queues.doses ?? 0)) },
+    rates.errors >= MANY_ERRORS && { level: 'bad', text: words().manyErrors(decimal(rates.errors)) },
+    queues.registrations >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueRegistrations, number(queues.registrations)) },
+    queues.doses >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueDoses, number(queues.doses)) },
     database.reachable && isSlowDatabase(database) && { level: 'warn', text: words().slowDatabase(decimal(database.latency_ms, 0)), at: 'health' },
     ...database.replicas
       .filter(({ lag_ms }) => (lag_ms ?? 0) > SLOW_REPLICA_MS)
@@ -40,7 +43,7 @@ export function attention({ database, nodes, rates, queues, behind }: Live, seve
     ...nodes.filter(isBusy).map((node): Point => ({ level: 'warn', text: words().fullPool(node.name), at: 'health' })),
     (queues.tickets_unassigned ?? 0) > 0 && { level: 'warn', text: words().unassigned(number(queues.tickets_unassigned ?? 0)), at: 'tickets' },
     (queues.corrections_overdue ?? 0) > 0 && { level: 'warn', text: words().overdue(number(queues.corrections_overdue ?? 0)) },
-    behind.length > 0 && { level: 'warn', text: words().behindProvinces(number(behind.length), shortName(behind[0]?.name ?? '')), at: 'behind' },
+    behind.length > 0 && { level: 'warn', text: words().behindProvinces(behind.slice(0, NAMED).map(({ name }) => shortName(name)).join(', ')), at: 'behind' },
   ];
   return points.filter((point) => point !== false);
 }

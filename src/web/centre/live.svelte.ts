@@ -1,49 +1,15 @@
 // The service at work, second by second: one stream that is opened again whenever it ends.
-import { apiAs } from '../api/client';
-
-/** Per second, means of the last few. */
-export interface Rates {
-  registrations: number | null;
-  doses: number | null;
-  verifications: number | null;
-  errors: number | null;
-}
+import { type Schemas, apiAs } from '../api/client';
 
 /** What comes each second; a number that is not known is null. */
-export interface Live {
-  /** In seconds since 1970. */
-  at: number;
-  rates: Rates;
-  totals: { registrations: number; doses: number; certificates: number; people: number; doses_today: number; registrations_today: number };
-  queues: {
-    registrations: number | null;
-    doses: number | null;
-    imports_running: number | null;
-    corrections_open: number | null;
-    corrections_overdue: number | null;
-    tickets_open: number | null;
-    tickets_unassigned: number | null;
-  };
-  nodes: Node[];
-  database: { reachable: boolean; latency_ms: number | null; size_bytes: number | null; replicas: { name: string; lag_ms: number | null }[] };
-  behind: { province: string; name: string; lag_days: number | null; corrections_overdue: number }[];
-}
-export interface Node {
-  id: string;
-  name: string;
-  started_at: number;
-  seen_ms_ago: number;
-  version: string;
-  rates: Rates;
-  pool_in_use: number | null;
-  pool_size: number | null;
-}
+export type Live = Schemas['Live'];
+export type Node = Schemas['LiveNode'];
 
 /** A moment of the moving lines. */
 export interface Moment {
   /** In milliseconds since 1970, by this device. */
   at: number;
-  rates: Rates;
+  rates: Live['rates'];
 }
 
 /** How long the moving lines are, in seconds. */

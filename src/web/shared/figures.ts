@@ -12,6 +12,9 @@ function formatted(value: number | null | undefined, options: Intl.NumberFormatO
 /** With at most `digits` after the point. */
 export const decimal = (value: number | null | undefined, digits = 1) => formatted(value, { maximumFractionDigits: digits });
 
+/** A whole number, or what stands for one that is not known. */
+export const whole = (value: number | null | undefined) => decimal(value, 0);
+
 /** What stands for thousands and more where there is no room for zeros; a language's own short forms are read by few. */
 const UNITS = {
   vi: [[1e9, ' tỷ'], [1e6, ' tr'], [1e3, 'k']],
@@ -21,7 +24,7 @@ const UNITS = {
 /** Short, for where there is no room: 12k, 1.2 m. Below 10,000 it is whole. */
 export function short(value: number | null | undefined): string {
   const unit = value && value >= 10_000 ? UNITS[language.now].find(([least]) => value >= least) : undefined;
-  if (!value || !unit) return decimal(value, 0);
+  if (!value || !unit) return whole(value);
   return `${decimal(value / unit[0], value / unit[0] < 100 ? 1 : 0)}${unit[1]}`;
 }
 
