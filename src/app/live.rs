@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -14,6 +14,10 @@ use crate::store::{BeatRow, Rates, ReplicaRow};
 
 /// How many may listen to one node.
 pub const MAX_LISTENERS: usize = 256;
+/// Where there is nothing to tell for so long, that is said: it keeps proxies awake.
+const AWAKE: Duration = Duration::from_secs(15);
+/// Whoever takes nothing for so long is dropped.
+const SLOW: Duration = Duration::from_secs(30);
 /// How many provinces are named as falling behind.
 const MAX_BEHIND: usize = 10;
 /// A province whose doses are recorded so many days after they were given is behind.
@@ -182,15 +186,13 @@ pub enum Scope {
 
 /// One tick, in the form that each listener gets.
 pub struct Event {
-    /// When it was made.
-    pub made: Instant,
     found: Found,
     texts: Mutex<HashMap<Scope, Bytes>>,
 }
 
 impl Event {
     pub(super) fn new(found: Found) -> Event {
-        Event { made: Instant::now(), found, texts: Mutex::default() }
+        Event { found, texts: Mutex::default() }
     }
 
     /// The event as it is sent: made once for all who see the same.
@@ -305,6 +307,14 @@ fn behind(counted: &[&Counted]) -> Vec<LiveBehind> {
     behind
 }
 
+/// What a listener is told.
+pub enum Told {
+    /// What was found out this second.
+    Event(Arc<Event>),
+    /// That the stream is still there.
+    Nothing,
+}
+
 /// Where events come from, and who listens.
 pub struct Hub {
     events: watch::Sender<Option<Arc<Event>>>,
@@ -326,6 +336,8 @@ impl Default for Hub {
 pub struct Listener {
     events: watch::Receiver<Option<Arc<Event>>>,
     closed: watch::Receiver<bool>,
+    /// When they were told last: they ask again once they have taken it.
+    told_at: Option<tokio::time::Instant>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -336,7 +348,12 @@ impl Hub {
         let mut events = self.events.subscribe();
         // The last event may be of long ago: the next is what is waited for.
         events.mark_unchanged();
-        (!*self.closed.borrow()).then(|| Listener { events, closed: self.closed.subscribe(), _place: place })
+        (!*self.closed.borrow()).then(|| Listener {
+            events,
+            closed: self.closed.subscribe(),
+            told_at: None,
+            _place: place,
+        })
     }
 
     /// How many listen.
@@ -355,18 +372,21 @@ impl Hub {
 }
 
 impl Listener {
-    /// The next event; `None` once the node stops.
-    pub async fn next(&mut self) -> Option<Arc<Event>> {
-        loop {
-            tokio::select! {
-                _ = self.closed.wait_for(|closed| *closed) => return None,
-                changed = self.events.changed() => changed.ok()?,
-            }
-            let event = self.events.borrow_and_update().clone();
-            if event.is_some() {
-                return event;
-            }
+    /// What is to be told next; `None` once the node stops, and for a listener who takes nothing for half a minute.
+    pub async fn next(&mut self) -> Option<Told> {
+        if self.told_at.is_some_and(|at| at.elapsed() > SLOW) {
+            return None;
         }
+        let told = tokio::select! {
+            _ = self.closed.wait_for(|closed| *closed) => return None,
+            changed = self.events.changed() => {
+                changed.ok()?;
+                self.events.borrow_and_update().clone().map_or(Told::Nothing, Told::Event)
+            }
+            () = tokio::time::sleep(AWAKE) => Told::Nothing,
+        };
+        self.told_at = Some(tokio::time::Instant::now());
+        Some(told)
     }
 }
 
@@ -429,9 +449,22 @@ mod tests {
             hub.tell(Event::new(Found { at, ..Found::default() }));
         }
         let mut first = listeners.swap_remove(0);
-        let event = first.next().await.expect("an event");
+        let Some(Told::Event(event)) = first.next().await else { panic!("an event") };
         assert!(event.text(&Scope::Service).starts_with(b"event: live\ndata: {\"at\":2,"));
         hub.close();
         assert!(first.next().await.is_none() && hub.listen().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_is_to_be_told_that_is_said_and_who_takes_nothing_is_dropped() {
+        let hub = Hub::default();
+        let began = tokio::time::Instant::now();
+        for (pause_s, dropped) in [(29, false), (30, false), (31, true)] {
+            let mut listener = hub.listen().expect("a place");
+            assert!(matches!(listener.next().await, Some(Told::Nothing)));
+            tokio::time::advance(Duration::from_secs(pause_s)).await;
+            assert_eq!(listener.next().await.is_none(), dropped, "{pause_s} s");
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(5 * 15 + 90));
     }
 }

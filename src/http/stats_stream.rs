@@ -1,7 +1,5 @@
 //! `GET /v1/stats/stream`: what goes on, told once a second as server-sent events, to whoever watches.
 
-use std::time::{Duration, Instant};
-
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,14 +14,9 @@ use super::problem::{Kind, Problem};
 use super::refusals::ReadRefusals;
 use super::{NO_STORE, stats_places};
 use crate::app::App;
-use crate::app::live::{Listener, Live, Scope};
+use crate::app::live::{Listener, Live, Scope, Told};
 use crate::app::stats::Within;
 use crate::certificate::UnixSeconds;
-
-/// Where nothing is to be told for so long, a comment keeps proxies awake.
-const AWAKE: Duration = Duration::from_secs(15);
-/// Whoever takes nothing for so long is dropped.
-const SLOW: Duration = Duration::from_secs(30);
 
 /// About which part.
 #[derive(Deserialize, IntoParams)]
@@ -52,11 +45,11 @@ pub async fn get_stream(app: web::Data<App>, request: HttpRequest) -> Result<Htt
         Within::District(_) => return Err(bad("within", "expected a province's code", "cần mã tỉnh")),
     };
     let listener = app.hub().listen().ok_or_else(|| Problem::new(Kind::OVERLOADED))?;
-    let told = Telling { expires_at: staff.caller.expires_at, app, listener, scope, told_at: None };
-    let events = stream::unfold(told, |mut told| async move {
-        let bytes = told.next().await?;
-        told.told_at = Some(Instant::now());
-        Some((Ok::<Bytes, Problem>(bytes), told))
+    let expires_at = staff.caller.expires_at;
+    let telling = Telling { app, listener, scope, expires_at };
+    let events = stream::unfold(telling, |mut telling| async move {
+        let bytes = telling.next().await?;
+        Some((Ok::<Bytes, Problem>(bytes), telling))
     });
     let mut response = HttpResponse::Ok();
     // nginx holds answers back otherwise.
@@ -70,23 +63,18 @@ struct Telling {
     listener: Listener,
     scope: Scope,
     expires_at: UnixSeconds,
-    /// When the last was handed on: the next is asked for once its bytes are on their way.
-    told_at: Option<Instant>,
 }
 
 impl Telling {
     /// What is sent next; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if self.told_at.is_some_and(|at| at.elapsed() > SLOW) {
-            return None;
-        }
-        let next = tokio::time::timeout(AWAKE, self.listener.next()).await;
+        let told = self.listener.next().await?;
         if self.app.clock().now() >= self.expires_at {
             return None;
         }
-        match next {
-            Ok(event) => Some(event?.text(&self.scope)),
-            Err(_) => Some(Bytes::from_static(b": awake\n\n")),
-        }
+        Some(match told {
+            Told::Event(event) => event.text(&self.scope),
+            Told::Nothing => Bytes::from_static(b": still here\n\n"),
+        })
     }
 }

@@ -186,10 +186,12 @@ impl Tx<'_> {
         if people.is_empty() {
             return Ok(());
         }
-        let sql = "-- move people
-                   UPDATE person p SET ward_code = k.ward_code
-                   FROM unnest($1::uuid[], $2::text[]) AS k (person_id, ward_code) WHERE p.person_id = k.person_id";
-        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&people, &wards]).await?;
+        let sql = "-- move person\nUPDATE person SET ward_code = $2 WHERE person_id = $1";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        // Seldom more than one: whoever registers is new, as a rule.
+        for (person, ward) in people.iter().zip(&wards) {
+            self.inner.execute(&stmt, &[person, ward]).await?;
+        }
         Ok(())
     }
 

@@ -206,7 +206,9 @@ impl Tx<'_> {
     }
 
     /// Writes down what has changed of what is counted since the last time.
-    pub(super) async fn put_tally(&self) -> Result<(), StoreError> {
+    ///
+    /// At the end of a transaction it is done by itself; before, beside other statements, it saves a turn.
+    pub async fn put_tally(&self) -> Result<(), StoreError> {
         let Some(changes) = self.tally().take() else { return Ok(()) };
         let sql = "-- tally\nINSERT INTO tally (tally_id, changes) VALUES ($1, $2)";
         let stmt = self.inner.prepare_cached(sql).await?;
