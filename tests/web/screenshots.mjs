@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { cable } from './cable.mjs';
 import { film, served } from './codes.mjs';
 import { DESK, PHONE, browser, browserWithCamera, root, service, visit } from './harness.mjs';
 import { certificates } from './people.mjs';
@@ -112,9 +113,14 @@ test('the response centre at work', async () => {
     await page.locator('button.item').first().click();
     await page.locator('#tickets').evaluate((element) => element.scrollIntoView());
   }, variants);
-  await shoot(await browser(), 'centre-lost', '/centre', async (page) => {
+  const line = await cable();
+  const lost = async (page) => {
+    line.mend();
     await live(page);
-    await page.context().setOffline(true);
+    line.cut();
     await page.locator('.connection .badge.bad').waitFor({ timeout: 30_000 });
-  });
+    line.mend();
+  };
+  await shoot(await browser(), 'centre-lost', '/centre', lost, { '': { baseURL: line.url } });
+  line.close();
 });
