@@ -30,7 +30,7 @@ export function columns(): Column[] {
   return [
     { name: 'coverage', label: words().fullPercent, of: ['coverage'], narrow: ['coverage'], value: (place) => percentOf(place.full, place.people), text: percent },
     count('full', words().full, ['coverage']),
-    count('first', words().first, ['coverage']),
+    count('first', words().firstShort, ['coverage']),
     count('people', words().people, ['coverage'], []),
     count('registered', words().registered, ['waiting'], []),
     count('waiting', words().waiting, ['waiting']),

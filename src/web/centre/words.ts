@@ -26,7 +26,7 @@ export const words = dictionary(
     severe: (count: string) => `${count} phản ứng nặng chưa có người nhận.`,
     unassigned: (count: string) => `${count} phiếu chưa có người nhận.`,
     overdue: (count: string) => `${count} đề nghị sửa đã quá hạn trả lời.`,
-    behindProvinces: (names: string) => `Chậm nhất: ${names}.`,
+    behindProvinces: (names: string) => `Tỉnh ghi chậm nhất: ${names}.`,
 
     rates: 'Đang diễn ra',
     registrations: 'Đăng ký',
@@ -157,7 +157,7 @@ export const words = dictionary(
     severe: (count: string) => `Severe reactions that nobody has taken on: ${count}.`,
     unassigned: (count: string) => `Tickets that nobody has taken on: ${count}.`,
     overdue: (count: string) => `Corrections that nobody answered in time: ${count}.`,
-    behindProvinces: (names: string) => `Furthest behind: ${names}.`,
+    behindProvinces: (names: string) => `Provinces furthest behind: ${names}.`,
 
     rates: 'Happening now',
     registrations: 'Registrations',

@@ -4,13 +4,22 @@ import { language } from '../words/language.svelte';
 /** What stands for a number that is not known. */
 export const UNKNOWN = '–';
 
-function formatted(value: number | null | undefined, options: Intl.NumberFormatOptions): string {
+/** Formats are slow to make, and a table has thousands of figures. */
+const formats = new Map<string, Intl.NumberFormat>();
+
+function formatted(value: number | null | undefined, style: 'decimal' | 'percent', digits: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
-  return new Intl.NumberFormat(language.now === 'vi' ? 'vi-VN' : 'en-GB', options).format(value);
+  const key = `${language.now} ${style} ${digits}`;
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat(language.now === 'vi' ? 'vi-VN' : 'en-GB', { style, maximumFractionDigits: digits });
+    formats.set(key, format);
+  }
+  return format.format(value);
 }
 
 /** With at most `digits` after the point. */
-export const decimal = (value: number | null | undefined, digits = 1) => formatted(value, { maximumFractionDigits: digits });
+export const decimal = (value: number | null | undefined, digits = 1) => formatted(value, 'decimal', digits);
 
 /** A whole number, or what stands for one that is not known. */
 export const whole = (value: number | null | undefined) => decimal(value, 0);
@@ -37,7 +46,7 @@ export function percentOf(part: number, whole: number): number | undefined {
 export function percent(value: number | null | undefined): string {
   if (value === null || value === undefined) return UNKNOWN;
   const scale = (value > 0 && value < 1) || (value > 99 && value < 100) ? 10 : 1;
-  return formatted(Math.floor(value * scale) / scale / 100, { style: 'percent', maximumFractionDigits: 1 });
+  return formatted(Math.floor(value * scale) / scale / 100, 'percent', 1);
 }
 
 /** The hour, minute and second in Viet Nam of an instant in milliseconds since 1970. */
