@@ -2,9 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { cable } from './cable.mjs';
 import { film, served } from './codes.mjs';
 import { DESK, PHONE, browser, browserWithCamera, root, service, visit } from './harness.mjs';
 import { certificates } from './people.mjs';
+import { enter, fill } from './staff.mjs';
 
 const dir = join(root, 'target/screenshots');
 mkdirSync(dir, { recursive: true });
@@ -66,4 +68,59 @@ test('the scanner’s answers', async () => {
     await page.locator('button.begin').click();
     await page.locator('[role=alert]').waitFor();
   });
+});
+
+test('the overview, filled', async () => {
+  await fill();
+  const variants = { '': {}, '-dark': { colorScheme: 'dark' }, '-en': { locale: 'en-GB' } };
+  /** Lower down on the page, as one scrolls. */
+  const at = (role, part) => async (page) => {
+    await enter(page, role);
+    await page.locator('[data-number="registered"]').waitFor();
+    if (part) await page.locator(part).evaluate((element) => element.scrollIntoView());
+    await page.waitForTimeout(500);
+  };
+  await shoot(await browser(), 'board-country', '/board', at('ministry'), variants);
+  await shoot(await browser(), 'board-map', '/board', at('ministry', '.places'), variants);
+  await shoot(await browser(), 'board-trend', '/board', at('ministry', 'section[aria-labelledby="trend-title"]'));
+  await shoot(await browser(), 'board-sites', '/board', at('ministry', '#facilities'));
+  await shoot(await browser(), 'board-province', '/board', at('province'), variants);
+  await shoot(await browser(), 'board-districts', '/board', at('province', '.places'));
+});
+
+test('the response centre at work', async () => {
+  const variants = { '': {}, '-dark': { colorScheme: 'dark' }, '-en': { locale: 'en-GB' } };
+  const live = async (page) => {
+    await enter(page, 'response');
+    await page.locator('[data-live="true"]').waitFor();
+  };
+  await shoot(await browser(), 'centre-live', '/centre', async (page) => {
+    await live(page);
+    await page.waitForTimeout(3000);
+  }, variants);
+  for (const said of ['Chị Lan gọi: đã tiêm hai mũi nhưng thẻ vẫn hiện 1/2 mũi.', 'Anh Hùng không nhận được mã xác nhận.']) {
+    const { page, context } = await visit(await browser(), '/centre', { viewport: DESK });
+    await live(page);
+    await page.locator('#tickets button.new').click();
+    await page.locator('dialog select').selectOption('79');
+    await page.locator('dialog textarea').fill(said);
+    await page.locator('dialog button[type="submit"]').click();
+    await page.locator('article .said').waitFor();
+    await context.close();
+  }
+  await shoot(await browser(), 'centre-ticket', '/centre', async (page) => {
+    await live(page);
+    await page.locator('button.item').first().click();
+    await page.locator('#tickets').evaluate((element) => element.scrollIntoView());
+  }, variants);
+  const line = await cable();
+  const lost = async (page) => {
+    line.mend();
+    await live(page);
+    line.cut();
+    await page.locator('.connection .badge.bad').waitFor({ timeout: 30_000 });
+    line.mend();
+  };
+  await shoot(await browser(), 'centre-lost', '/centre', lost, { '': { baseURL: line.url } });
+  line.close();
 });
