@@ -8,9 +8,11 @@ pub mod engine;
 mod enlist;
 mod held;
 pub mod imports;
+mod log;
 mod pictures;
 mod proofs;
 mod refresh;
+mod registry;
 mod revoking;
 mod signed_index;
 mod signed_list;
@@ -36,9 +38,12 @@ pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
+pub use log::Logged;
 pub use pictures::Picture;
 use pictures::Pictures;
+pub use proofs::Name;
 pub use refresh::trust_list;
+pub use registry::Registry;
 pub use signed_index::SignedIndex;
 pub use signed_list::{SignedList, sign_list, stamp};
 pub use signed_rules::SignedRules;
@@ -127,6 +132,8 @@ pub struct App {
     editions: editions::Editions,
     ended_sessions: EndedSessions,
     imports: Imports,
+    log: log::Log,
+    registry: Arc<Registry>,
     pictures: Pictures,
     stats: stats::Stats,
     /// The newest list that the anchor signed.
@@ -176,6 +183,8 @@ impl App {
             sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
             ended_sessions: EndedSessions::default(),
+            log: log::Log::default(),
+            registry: Arc::new(Registry::new(store.clone())),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
@@ -197,10 +206,12 @@ impl App {
             tasks: Mutex::default(),
         });
         app.refresh().await?;
+        app.tend_log().await?;
         app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_log(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
@@ -212,13 +223,16 @@ impl App {
         self.recorder.drain().await;
         self.registrar.drain().await;
         self.sms.drain().await;
+        self.registry.drain().await;
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let _ = task.await;
         }
-        if let Err(error) = self.store.stop_sequencing(self.node).await {
-            tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
+        for given_back in [self.store.stop_sequencing(self.node).await, self.store.stop_logging(self.node).await] {
+            if let Err(error) = given_back {
+                tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");
+            }
         }
     }
 
@@ -322,6 +336,11 @@ impl App {
         &self.ended_sessions
     }
 
+    /// Whether the registry knows a certificate.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// Receives backlog files, and imports them in its turn.
     pub fn imports(&self) -> &Imports {
         &self.imports
@@ -375,6 +394,7 @@ impl App {
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
         self.publish_signed_list_gauges();
+        self.publish_log_gauges();
     }
 }
 

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::proofs::{Proof, ProofKey, Proofs};
+use super::proofs::{Name, Proof, ProofKey, Proofs};
 use super::tallies::Tallies;
 use super::verdict::{AsOf, Outcome, Told, Verdict};
 use crate::certificate::UnixSeconds;
@@ -60,31 +60,45 @@ impl Engine {
     /// Adds the answer on a text, as of now, to `out`: one line of JSON without its end.
     ///
     /// `text`: as scanned. One that was accepted before costs a SHA-256 and a look-up; one that was not, the whole chain.
-    pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
+    /// Returns what the registry is to be asked, of a certificate that is accepted under an own key and that it was not asked of.
+    pub fn answer(&self, text: &str, out: &mut Vec<u8>) -> Option<Unasked> {
         let instant = self.instant();
         let key = key_of(text, &instant.trust);
-        if key.is_some_and(|key| self.answer_kept(text, &key, &instant, out)) {
-            return;
+        if let Some(key) = key
+            && let Some((proof, accepted)) = self.answer_kept(text, &key, &instant, out)
+        {
+            let asked = !accepted || proof.registered.load(Ordering::Relaxed);
+            return proof.name.filter(|_| !asked).map(|name| Unasked { name, key: Some(key) });
         }
         verify::with_signature(text, &instant.trust, |signed| {
             let verdict = self.judge(signed.as_ref(), &instant);
             let begin = out.len();
             verdict.write_json(out);
-            if let (Some(key), Ok(signed), Outcome::Accepted) = (key, &signed, verdict.outcome()) {
+            let (Ok(signed), Outcome::Accepted) = (&signed, verdict.outcome()) else { return None };
+            let name = name_of(signed);
+            if let Some(key) = key {
                 self.tallies.missed();
                 self.proofs.keep(key, || {
                     let told = Told::of(out.get(begin..).unwrap_or_default())?;
-                    Some(Proof { standing: signed.standing().clone(), told })
+                    Some(Proof { standing: signed.standing().clone(), told, name, registered: AtomicBool::new(false) })
                 });
             }
-        });
+            name.map(|name| Unasked { name, key })
+        })
+    }
+
+    /// Notes that the registry knows a certificate: it is not asked again while the proof is kept.
+    pub fn note_registered(&self, asked: &Unasked) {
+        if let Some(proof) = asked.key.and_then(|key| self.proofs.recall(&key)) {
+            proof.registered.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
     /// work, and a country's rules where there are any.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let instant = self.instant();
-        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out))
+        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out).is_some())
     }
 
     /// Calls `each` with the verdict on each text, in their order, all as of one instant, their signatures proved together.
@@ -102,7 +116,7 @@ impl Engine {
         for text in texts {
             let begin = answers.lines.len();
             let key = key_of(text, &instant.trust);
-            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
+            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines).is_some());
             if known {
                 answers.lines.push(b'\n');
             }
@@ -142,8 +156,15 @@ impl Engine {
         Instant { now: self.clock.now(), trust, revoked, rules, as_of }
     }
 
-    fn answer_kept(&self, text: &str, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
-        let Some(proof) = self.proofs.recall(key) else { return false };
+    /// The proof that is kept, and whether it is accepted now; its answer is added to `out`.
+    fn answer_kept(
+        &self,
+        text: &str,
+        key: &ProofKey,
+        instant: &Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<(Arc<Proof>, bool)> {
+        let proof = self.proofs.recall(key)?;
         self.tallies.hit();
         let Instant { now, revoked, rules, as_of, .. } = instant;
         let verdict = proof.standing.check(text, revoked, rules, *now);
@@ -152,7 +173,7 @@ impl Engine {
             Err(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
         }
         self.tallies.judged(verdict.err().map(Rejection::code));
-        true
+        Some((proof, verdict.is_ok()))
     }
 
     fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, instant: &Instant) -> Verdict<'a> {
@@ -249,6 +270,19 @@ impl Engine {
     pub fn proofs_kept(&self) -> u64 {
         self.proofs.len()
     }
+}
+
+/// A certificate that the registry is to be asked of.
+pub struct Unasked {
+    /// What it is called.
+    pub name: Name,
+    /// Where its proof is kept, if it is.
+    key: Option<ProofKey>,
+}
+
+/// What a certificate is called, if an own key signed it: the registry knows all of those.
+fn name_of(signed: &Signed<'_>) -> Option<Name> {
+    signed.is_own().then(|| signed.uvci().parse().map_or(Name::Invented, Name::Ours))
 }
 
 /// The snapshots and the time that a text is judged by.

@@ -27,6 +27,9 @@ use super::published::Published;
         super::changes::get_changes,
         super::trust_list::get_trust_list_did,
         super::rules::get_rules,
+        super::log::get_checkpoint,
+        super::log::get_tile,
+        super::log::get_by_prefix,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
         super::dose_changes::post_renewal,
@@ -86,6 +89,7 @@ use super::published::Published;
     tags(
         (name = "verify", description = "Is this certificate accepted now?"),
         (name = "trust", description = "What verifiers follow"),
+        (name = "log", description = "The transparency log: everything that was signed, so that nothing is signed in secret"),
         (name = "doses", description = "A completed dose in, its certificate out"),
         (name = "citizens", description = "Logging in, registering, and one's own record"),
         (name = "corrections", description = "What is missing or wrong, and what came of it"),

@@ -14,7 +14,8 @@ use super::body::{self, Body, Media};
 use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{Problem, ProblemDocument};
-use crate::app::{Engine, Verdict};
+use crate::app::engine::Unasked;
+use crate::app::{Engine, Name, Registry, Verdict, verdict};
 use crate::codec::{self, MAX_TEXT_LEN};
 use crate::ed25519;
 
@@ -59,17 +60,39 @@ pub async fn post_verify(
     };
     let bytes = body.whole(MAX_BODY_BYTES).await?;
     let mut json = Vec::with_capacity(512);
-    match media {
+    let unasked = match media {
         Media::Json => engine.answer(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr, &mut json),
         // Of these only text was taken above.
         Media::Text | Media::Ndjson | Media::FhirNdjson | Media::Csv | Media::Jpeg | Media::Png => {
             engine.answer(body::text(&bytes)?, &mut json)
         }
+    };
+    // A verifier node has no registry to ask.
+    if let Some(unasked) = unasked
+        && let Some(registry) = request.app_data::<web::Data<Registry>>()
+    {
+        ask(registry, &engine, &unasked, &mut json).await;
     }
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
 }
 
-/// Says for each line whether its certificate is accepted now.
+/// Asks the registry, and says in the answer if it does not know the certificate.
+async fn ask(registry: &Registry, engine: &Engine, unasked: &Unasked, json: &mut Vec<u8>) {
+    let known = match unasked.name {
+        Name::Ours(uvci) => registry.knows(uvci).await,
+        Name::Invented => Some(false),
+    };
+    match known {
+        Some(true) => engine.note_registered(unasked),
+        Some(false) => {
+            engine.tallies().unregistered();
+            verdict::say_unregistered(json);
+        }
+        None => {}
+    }
+}
+
+/// Says for each line whether its certificate is accepted now. It does not ask whether the registry knows it.
 ///
 /// A body over 256 KiB, or of unknown length, is answered while it is sent: read the answer at the same time.
 #[utoipa::path(
