@@ -206,7 +206,6 @@ impl App {
             tasks: Mutex::default(),
         });
         app.refresh().await?;
-        app.tend_log().await?;
         app.make_edition().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),

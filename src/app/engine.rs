@@ -67,8 +67,7 @@ impl Engine {
         if let Some(key) = key
             && let Some((proof, accepted)) = self.answer_kept(text, &key, &instant, out)
         {
-            let asked = !accepted || proof.registered.load(Ordering::Relaxed);
-            return proof.name.filter(|_| !asked).map(|name| Unasked { name, key: Some(key) });
+            return proof.unasked(accepted).map(|name| Unasked { name, key: Some(key) });
         }
         verify::with_signature(text, &instant.trust, |signed| {
             let verdict = self.judge(signed.as_ref(), &instant);
@@ -108,44 +107,62 @@ impl Engine {
         verify::check_signatures(texts, &instant.trust, |signed| each(&self.judge(signed.as_ref(), &instant)));
     }
 
-    /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups.
-    pub fn recall_all(&self, texts: &[&str]) -> Answers {
-        let mut answers =
-            Answers { lines: Vec::with_capacity(texts.len() * 420), places: Vec::with_capacity(texts.len()) };
+    /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups. `asks`: whether the
+    /// registry is to be asked of those that it was not asked of.
+    pub fn recall_all(&self, texts: &[&str], asks: bool) -> Answers {
+        let mut answers = Answers {
+            lines: Vec::with_capacity(texts.len() * 420),
+            places: Vec::with_capacity(texts.len()),
+            names: asks.then(|| Vec::with_capacity(texts.len())),
+        };
         let instant = self.instant();
         for text in texts {
             let begin = answers.lines.len();
-            let key = key_of(text, &instant.trust);
-            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines).is_some());
-            if known {
+            let kept =
+                key_of(text, &instant.trust).and_then(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
+            if kept.is_some() {
                 answers.lines.push(b'\n');
             }
-            answers.places.push(known.then_some(begin..answers.lines.len()));
+            answers.places.push(kept.is_some().then_some(begin..answers.lines.len()));
+            if let Some(names) = &mut answers.names {
+                names.push(kept.and_then(|(proof, accepted)| proof.unasked(accepted)));
+            }
         }
         answers
     }
 
-    /// All answers on `texts`, a line each, in their order: those that `answers` has, and the others, proved together.
-    pub fn complete(&self, answers: Answers, texts: &[&str]) -> Vec<u8> {
-        let missing: Vec<&str> = answers.missing().filter_map(|at| texts.get(at).copied()).collect();
+    /// All answers on `texts`, a line each, in their order: those that `answers` has, and the others, proved together. And of
+    /// which lines the registry is to be asked, and how; none, unless `answers` asks.
+    pub fn complete(&self, answers: Answers, texts: &[&str]) -> (Vec<u8>, Vec<Option<Name>>) {
+        let Answers { lines, places, names } = answers;
+        let missing: Vec<usize> = missing(&places).collect();
+        // Empty, where nobody asks.
+        let mut names = names.unwrap_or_default();
         if missing.is_empty() {
-            return answers.lines;
+            return (lines, names);
         }
         let mut out = Vec::with_capacity(texts.len() * 420);
-        let mut places = answers.places.iter();
+        let mut rest = places.iter();
         // Up to the next one that is missing.
         let mut copy = |out: &mut Vec<u8>| {
-            for place in places.by_ref().map_while(Option::as_ref) {
-                out.extend_from_slice(answers.lines.get(place.clone()).unwrap_or_default());
+            for place in rest.by_ref().map_while(Option::as_ref) {
+                out.extend_from_slice(lines.get(place.clone()).unwrap_or_default());
             }
         };
-        self.verify_all(&missing, |verdict| {
+        let unknown: Vec<&str> = missing.iter().filter_map(|at| texts.get(*at).copied()).collect();
+        let (instant, mut at) = (self.instant(), missing.iter());
+        verify::check_signatures(&unknown, &instant.trust, |signed| {
             copy(&mut out);
+            let verdict = self.judge(signed.as_ref(), &instant);
             verdict.write_json(&mut out);
             out.push(b'\n');
+            let name = at.next().and_then(|at| names.get_mut(*at));
+            if let (Some(name), Ok(signed), Outcome::Accepted) = (name, &signed, verdict.outcome()) {
+                *name = name_of(signed);
+            }
         });
         copy(&mut out);
-        out
+        (out, names)
     }
 
     /// What is so now, for one text or for a batch.
@@ -299,13 +316,19 @@ pub struct Answers {
     lines: Vec<u8>,
     /// Where in `lines` each one is; `None` for one that is missing.
     places: Vec<Option<Range<usize>>>,
+    /// How the registry is to be asked of each, where it is to be asked.
+    names: Option<Vec<Option<Name>>>,
 }
 
 impl Answers {
     /// The numbers of the texts that have no answer yet.
     pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
-        self.places.iter().enumerate().filter_map(|(at, place)| place.is_none().then_some(at))
+        missing(&self.places)
     }
+}
+
+fn missing(places: &[Option<Range<usize>>]) -> impl Iterator<Item = usize> + '_ {
+    places.iter().enumerate().filter_map(|(at, place)| place.is_none().then_some(at))
 }
 
 /// Under which key the proof of `text` is kept; `None` if the text is too long to have one.

@@ -25,6 +25,13 @@ pub struct Proof {
     pub registered: AtomicBool,
 }
 
+impl Proof {
+    /// How the registry is to be asked, of a certificate that is `accepted` now and that it was not asked of.
+    pub fn unasked(&self, accepted: bool) -> Option<Name> {
+        self.name.filter(|_| accepted && !self.registered.load(Ordering::Relaxed))
+    }
+}
+
 /// What a certificate under an own key is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {

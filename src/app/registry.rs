@@ -5,7 +5,7 @@
 //! ago is known.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::certificate::Uvci;
@@ -18,32 +18,69 @@ const REST: Duration = Duration::from_secs(1);
 /// Waiting at most; asked together at most; questions at once.
 const SETTINGS: GroupCommitSettings = GroupCommitSettings { queue: 2_048, batch: 256, workers: 2 };
 
+/// Batches ask once in this time, each of a chunk of lines: what they ask takes no more of the database than that, whatever
+/// comes in.
+const BATCH_EVERY: Duration = Duration::from_millis(10);
+
 /// Asks the registry for certificates by their names.
 pub struct Registry {
+    store: Store,
     asked: GroupCommit<Uvci, Option<bool>>,
-    rests_until: Mutex<Option<Instant>>,
+    turns: Mutex<Turns>,
+}
+
+/// Until when nobody asks, and until when no batch does.
+#[derive(Default)]
+struct Turns {
+    rests_until: Option<Instant>,
+    batch_from: Option<Instant>,
 }
 
 impl Registry {
     /// The registry in `store`. Must be made within a tokio runtime.
     pub fn new(store: Store) -> Registry {
+        let asking = store.clone();
         let asked = GroupCommit::new(SETTINGS, move |uvcis: Vec<Uvci>| {
-            let store = store.clone();
+            let store = asking.clone();
             async move { ask(&store, &uvcis).await }
         });
-        Registry { asked, rests_until: Mutex::default() }
+        Registry { store, asked, turns: Mutex::default() }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the registry knows a certificate of this name; `None` if it does not say so in time.
     pub async fn knows(&self, uvci: Uvci) -> Option<bool> {
-        if self.rests_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until) {
+        if self.turns().rests_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
         let answer = tokio::time::timeout(PATIENCE, self.asked.submit(uvci)).await;
         let known = answer.ok().and_then(Result::ok).flatten();
-        let rests_until = known.is_none().then(|| Instant::now() + REST);
-        *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = rests_until;
+        self.turns().rests_until = known.is_none().then(|| Instant::now() + REST);
         known
+    }
+
+    /// Whether a batch may ask now; the next one may a while later.
+    pub fn has_turn(&self) -> bool {
+        let (mut turns, now) = (self.turns(), Instant::now());
+        let has = [turns.rests_until, turns.batch_from].into_iter().flatten().all(|from| now >= from);
+        if has {
+            turns.batch_from = Some(now + BATCH_EVERY);
+        }
+        has
+    }
+
+    /// Which of these the registry knows, in their order; all `None` if it does not say so in time. Ask for a turn first.
+    pub async fn know(&self, uvcis: &[Uvci]) -> Vec<Option<bool>> {
+        match tokio::time::timeout(PATIENCE, ask(&self.store, uvcis)).await {
+            Ok(known) => known,
+            Err(_) => {
+                self.turns().rests_until = Some(Instant::now() + REST);
+                vec![None; uvcis.len()]
+            }
+        }
     }
 
     /// Answers what is asked, and takes no more questions.

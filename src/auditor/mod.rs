@@ -350,7 +350,7 @@ impl Auditor {
         let begins = format!("{:016x}", head_of(entry));
         // The log grew, or we asked a node that is behind.
         let digits = prefix_digits(size) as usize;
-        for digits in [digits, digits + 1, digits.saturating_sub(1)] {
+        for digits in [digits, digits + 1, digits - 1].into_iter().filter(|digits| *digits > 0) {
             let path = format!("v1/log/by-prefix/{}", begins.get(..digits).unwrap_or(&begins));
             match self.node.plain(&path, MAX_NAMED_BYTES).await {
                 Err(FollowError::Answer(400)) => {}

@@ -134,6 +134,21 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_of_notes_or_addresses_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "[0-9x/.pentris]{0,40}") {
+        let key = crate::keys::IssuerKey::generate(crate::keys::Algorithm::EdDsa).expect("generates");
+        let key = crate::keys::PublicKey::from_spki_der(key.spki_der()).expect("a key");
+        prop_assert!(Checkpoint::open(&bytes, [&key]).is_err());
+        let note = [format!("a\n1\n{}\n\n", "A".repeat(43) + "=").as_bytes(), &bytes].concat();
+        prop_assert!(Checkpoint::open(&note, [&key]).is_err());
+        if let Some(resource) = Resource::parse(&text) {
+            prop_assert_eq!(resource.to_string(), text);
+        }
+        prop_assert!(entry(&bytes).is_err() || !bytes.is_empty());
+    }
+}
+
 #[test]
 fn a_tree_of_more_than_a_tile_of_tiles_goes_on_where_it_was() {
     let mut frontier = Frontier::default();
