@@ -26,6 +26,7 @@ use crate::tlog::{
 use crate::trust::{DocumentError, TrustListDocument};
 use kept::{Kept, KeptLog};
 
+const CHECKPOINT: &str = "v1/log/checkpoint";
 /// Bundles of entries asked for at once.
 const AT_ONCE: usize = 8;
 /// The largest answer on a prefix that is read: ten times as many entries as there may be.
@@ -96,8 +97,8 @@ pub enum Finding {
         "the log does not go on from what was seen before: it was forked or rewritten, or its entries are not those that are signed"
     )]
     Forked,
-    /// What the signed checkpoint promises is not served.
-    #[error("the log does not serve {0}, which its checkpoint promises")]
+    /// What a log has, by its checkpoint or at all, is not served.
+    #[error("the log does not serve {0}, and must")]
     Missing(String),
     /// What is served is not of its form.
     #[error("the log serves {0} in a form that it cannot have")]
@@ -214,12 +215,19 @@ impl Auditor {
         let before = self.known.frontier.size();
         let began = Instant::now();
         loop {
-            let (checkpoint, verifier_key) = sound!(self.follow(&told).await?);
+            let late = began.elapsed() > PROMISED;
+            let (checkpoint, verifier_key) = match self.follow(&told).await? {
+                // Nothing was in it yet, and something is to be.
+                Err(Finding::Missing(path)) if path == CHECKPOINT && !late && texts.iter().any(|text| self.is_new(text)) => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                followed => sound!(followed),
+            };
             let mut standings = Vec::with_capacity(texts.len());
             for text in texts {
                 standings.push(sound!(self.stands(text, &checkpoint).await?));
             }
-            let late = began.elapsed() > PROMISED;
             let may_come =
                 |(text, standing): (&String, &Standing)| *standing == Standing::NotLogged && self.is_new(text);
             if late || !texts.iter().zip(&standings).any(may_come) {
@@ -241,7 +249,7 @@ impl Auditor {
     /// Takes the newest checkpoint, and everything between what was seen before and it.
     async fn follow(&mut self, told: &impl Fn(u64, u64)) -> Judged<(Checkpoint, String)> {
         let signers = sound!(self.signers().await?);
-        let note = sound!(self.get("v1/log/checkpoint".to_owned(), checkpoint::MAX_LEN).await?);
+        let note = sound!(self.get(CHECKPOINT.to_owned(), checkpoint::MAX_LEN).await?);
         let checkpoint = sound!(Checkpoint::open(&note, &signers));
         let alone = |key: &&PublicKey| Checkpoint::open(&note, [*key]).is_ok();
         let signer = signers.iter().find(alone).and_then(|key| checkpoint::verifier_key(&checkpoint.origin, key));
