@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+mod beats;
 pub mod changes;
 pub mod editions;
 mod ended;
@@ -8,7 +9,9 @@ pub mod engine;
 mod enlist;
 mod held;
 pub mod imports;
+pub mod live;
 mod log;
+mod meters;
 mod pictures;
 mod proofs;
 mod refresh;
@@ -39,6 +42,7 @@ pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signe
 pub use held::HeldLists;
 use imports::Imports;
 pub use log::Logged;
+pub use meters::{Meter, Meters};
 pub use pictures::Picture;
 use pictures::Pictures;
 pub use proofs::Name;
@@ -136,6 +140,7 @@ pub struct App {
     registry: Arc<Registry>,
     pictures: Pictures,
     stats: stats::Stats,
+    hub: live::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -187,6 +192,7 @@ impl App {
             registry: Arc::new(Registry::new(store.clone())),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            hub: live::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -212,6 +218,8 @@ impl App {
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_log(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_beating(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_counts(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(app)
@@ -228,7 +236,10 @@ impl App {
         for task in tasks {
             let _ = task.await;
         }
-        for given_back in [self.store.stop_sequencing(self.node).await, self.store.stop_logging(self.node).await] {
+        let (store, node) = (&self.store, self.node);
+        let given_back =
+            [store.stop_sequencing(node).await, store.stop_logging(node).await, store.stop_folding(node).await];
+        for given_back in given_back {
             if let Err(error) = given_back {
                 tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");
             }
@@ -310,9 +321,14 @@ impl App {
         &self.recorder
     }
 
-    /// Counts over provinces and the country.
+    /// The counters, as dashboards are shown them.
     pub fn stats(&self) -> &stats::Stats {
         &self.stats
+    }
+
+    /// Where those listen who watch.
+    pub fn hub(&self) -> &live::Hub {
+        &self.hub
     }
 
     /// Registers citizens.

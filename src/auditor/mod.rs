@@ -218,7 +218,9 @@ impl Auditor {
             let late = began.elapsed() > PROMISED;
             let (checkpoint, verifier_key) = match self.follow(&told).await? {
                 // Nothing was in it yet, and something is to be.
-                Err(Finding::Missing(path)) if path == CHECKPOINT && !late && texts.iter().any(|text| self.is_new(text)) => {
+                Err(Finding::Missing(path))
+                    if path == CHECKPOINT && !late && texts.iter().any(|text| self.is_new(text)) =>
+                {
                     tokio::time::sleep(AGAIN).await;
                     continue;
                 }

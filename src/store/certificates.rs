@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx, Work, together};
+use super::{Fact, Store, StoreError, Tx, Work, together};
 use crate::certificate::{CardColour, UnixSeconds, Uvci};
 use crate::keys::Kid;
 use crate::tlog;
@@ -108,6 +108,7 @@ impl Tx<'_> {
         let Some(newest) = rows.iter().map(|row| row.issued_at).max() else { return Ok(()) };
         let entries = rows.iter().map(|row| tlog::entry(&row.compact));
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|_| StoreError::Unreadable("certificate"))?;
+        self.tally().add(Fact::Certificate, i64::try_from(rows.len()).unwrap_or(i64::MAX));
         let (insert, index) = tokio::try_join!(
             self.inner.prepare_cached(
                 "-- issue

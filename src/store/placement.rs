@@ -37,6 +37,8 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("log_pending", Coordinator),
         ("log_tile", Coordinator),
         ("log_head", Coordinator),
+        ("counter", Coordinator),
+        ("beat", Coordinator),
         ("person", ByPerson),
         ("dose", ByPerson),
         ("certificate", ByPerson),
@@ -69,6 +71,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("idempotency", By("key_hash")),
         ("audit", By("bucket")),
         ("ticket", By("bucket")),
+        ("tally", By("tally_id")),
     ]
 };
 

@@ -8,6 +8,7 @@
 
 mod amend;
 mod app;
+mod audit;
 mod citizens;
 mod cli;
 mod client;
@@ -34,11 +35,13 @@ mod interop;
 mod keys;
 mod layering;
 mod log;
+mod login;
 mod nodes;
 mod offline;
 mod qr;
 mod revocations;
 mod rules;
+mod stats;
 mod store;
 mod synth;
 mod texts;

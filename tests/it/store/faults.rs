@@ -81,6 +81,7 @@ async fn a_connection_cut_at_any_statement_of_a_dose_loses_and_doubles_nothing()
         "-- issue",
         "find by uvci",
         "INSERT INTO log_pending",
+        "-- tally",
         "COMMIT",
     ];
     let (mut sent, mut given) = (0, Vec::new());
