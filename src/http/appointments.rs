@@ -145,7 +145,7 @@ fn checked(asked: SessionRequest, staff: &Staff, session: Uuid, app: &App) -> Re
 
 /// Makes a session that people can be placed in. With an `Idempotency-Key`, sent again it makes no second one.
 #[utoipa::path(
-    post, path = "/v1/appointments/sessions", tag = "appointments", security(("bearer" = [])),
+    post, path = "/v1/appointments/sessions", operation_id = "post_appointment_session", tag = "appointments", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
     request_body = SessionRequest,
     responses(

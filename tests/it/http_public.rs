@@ -168,9 +168,12 @@ async fn every_mounted_route_is_in_the_openapi_document_and_nothing_else() {
     let paths = document["paths"].as_object().expect("paths");
     let described: usize = paths.values().map(|item| item.as_object().expect("an item").len()).sum();
     assert_eq!(described, ROUTES.len(), "routes described and mounted");
+    let mut names = std::collections::HashSet::new();
     for row in ROUTES {
         let operation = &paths[row.path][row.method.to_lowercase()];
         assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{} {}", row.method, row.path);
+        // Programs that are made of the document take two operations of one name for one.
+        assert!(names.insert(operation["operationId"].as_str().expect("a name")), "{} {}", row.method, row.path);
         assert_eq!(operation.get("security").is_some(), row.who != Who::Anyone, "{}", row.path);
         let has_body = matches!(row.method, "POST" | "PATCH" | "PUT") && !row.path.ends_with("/renew");
         assert_eq!(operation.get("requestBody").is_some(), has_body, "{}", row.path);
