@@ -1,10 +1,15 @@
 // Who is logged in on this page, what the service knows of them and their family, and the cards that can be shown.
 import { type Schemas, api as open, apiAs, download } from '../api/client';
-import { type KeptCard, forgetAll, keepCards, keepNothing, keepsNothing, keptCards } from './kept';
+import { type KeptCard, forgetAll, forgetOthers, keepCards, keepNothing, keepsNothing, keptCards, rememberSession, wasLoggedIn } from './kept';
 import { go } from './route.svelte';
 import { type Certificate, type Person, certificateOf } from './status';
 
 export const api = apiAs('citizen');
+api.use({
+  onResponse({ response }) {
+    if (response.status === 401 && presence === 'in') out();
+  },
+});
 
 export type Correction = Schemas['CorrectionAnswer'];
 
@@ -12,7 +17,9 @@ export type Correction = Schemas['CorrectionAnswer'];
 type Presence = 'unknown' | 'in' | 'out' | 'away';
 
 const kept = keptCards();
-let presence = $state.raw<Presence>('unknown');
+let presence = $state.raw<Presence>(wasLoggedIn() ? 'unknown' : 'out');
+/** Whether the records are what the service has now. */
+let fresh = $state.raw(true);
 let owner = $state.raw('');
 let people = $state.raw<Person[]>([]);
 let corrections = $state.raw<Correction[]>([]);
@@ -26,6 +33,9 @@ let phone = $state.raw('');
 export const citizen = {
   get presence(): Presence {
     return presence;
+  },
+  get fresh(): boolean {
+    return fresh;
   },
   /** The account, by which what is kept here is told apart. */
   get owner(): string {
@@ -62,12 +72,14 @@ export const citizen = {
 
   /** Finds out who is logged in and what there is to show. */
   async load(): Promise<void> {
+    if (!wasLoggedIn()) return out();
     try {
       const { data, response } = await api.GET('/v1/session');
       if (response.status === 401) return out();
-      if (!data) throw new TypeError('the service is away');
-      if (kept && kept.owner !== data.subject && keptCards()?.owner !== data.subject) forgetKept();
+      if (!data) throw away();
       owner = data.subject;
+      if (forgetOthers(owner)) cards = [];
+      rememberSession(true);
       await refresh();
       presence = 'in';
     } catch {
@@ -78,12 +90,13 @@ export const citizen = {
   /** The session was opened with this number. */
   async entered(number: string): Promise<void> {
     phone = number;
+    rememberSession(true);
     await citizen.load();
   },
 
   /** Asks for the records anew, after something was changed. */
   async reload(): Promise<void> {
-    await refresh().catch(() => (presence = 'away'));
+    await refresh().catch(() => (fresh = false));
   },
 
   /** Ends the session, and forgets all that this device keeps. */
@@ -94,9 +107,6 @@ export const citizen = {
     out();
     go();
   },
-
-  /** The session is over: the service said so. What is kept stays. */
-  over: out,
 
   /** Takes the cards off this device and keeps none, or keeps them again. */
   keep(wanted: boolean): void {
@@ -110,8 +120,14 @@ export const citizen = {
   },
 };
 
+function away(): TypeError {
+  return new TypeError('the service is away');
+}
+
+/** The session is over. The cards that are kept stay. */
 function out(): void {
   presence = 'out';
+  rememberSession(false);
   owner = '';
   people = [];
   corrections = [];
@@ -131,13 +147,14 @@ async function refresh(): Promise<void> {
     products.length ? undefined : open.GET('/v1/reference/products'),
   ]);
   if (records.response.status === 401) return out();
-  if (!records.data || !told.data) throw new TypeError('the service is away');
+  if (!records.data || !told.data) throw away();
   if (known?.data) products = known.data;
   people = records.data as Person[];
   corrections = told.data.corrections;
   const certificates = people.map((person) => ({ person, certificate: certificateOf(person) }));
   const made = await Promise.all(certificates.map(({ person, certificate }) => cardOf(person, certificate)));
   cards = made.filter((card) => card !== undefined);
+  fresh = true;
   keepNow();
 }
 

@@ -2,7 +2,7 @@
 import type { KeptCard } from './kept';
 import { cardLines, cardWord } from './card';
 
-const [WIDTH, HEIGHT, EDGE] = [1080, 1560, 60];
+const [WIDTH, HEIGHT, EDGE] = [1080, 1680, 60];
 /** As in design/base.css. */
 const COLOURS = { green: ['#00703c', '#ffffff'], yellow: ['#ffd21f', '#1b1a00'] } as const;
 const FONT = 'system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif';
@@ -33,15 +33,11 @@ export async function pictureOf(card: KeptCard): Promise<Blob> {
     write(context, `${what}: ${value}`, 500, 42, y);
     y += 58;
   }
-  // The code on white, whole pixels a module, with its own quiet zone.
-  const side = Math.min(WIDTH - 2 * EDGE, HEIGHT - y - EDGE);
-  const left = Math.round((WIDTH - side) / 2);
-  context.fillStyle = '#fff';
-  context.fillRect(left, y, side, side);
-  context.imageSmoothingEnabled = false;
-  const scale = Math.max(1, Math.floor(side / code.width));
-  const drawn = code.width * scale > side ? side : Math.max(code.width * scale, side - 80);
-  context.drawImage(code, left + (side - drawn) / 2, y + (side - drawn) / 2, drawn, drawn);
+  // The code has its own white edge; every module is as many whole pixels.
+  const room = Math.min(WIDTH - 2 * EDGE, HEIGHT - y - EDGE);
+  const modules = Number(/viewBox="0 0 (\d+)/.exec(card.svg)?.[1] ?? room);
+  const side = modules * Math.max(1, Math.floor(room / modules));
+  context.drawImage(code, Math.round((WIDTH - side) / 2), y, side, side);
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no picture'))), 'image/png');
   });

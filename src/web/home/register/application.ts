@@ -32,15 +32,20 @@ export function newDraft(phone: string, again?: Person): Draft {
     name: before?.name ?? '',
     birth: before?.birth ?? '',
     sex: before?.sex ?? '',
-    phone: before?.phone ?? phone,
+    phone: before ? localPhone(before.phone) : phone,
     identity: before?.identity ?? '',
-    guardian: before?.guardian ? { ...before.guardian } : { name: '', relation: '', phone: '' },
+    guardian: before?.guardian ? { ...before.guardian, phone: localPhone(before.guardian.phone) } : { name: '', relation: '', phone: '' },
     ward: before?.ward ?? undefined,
     address: before?.address ?? '',
     occupation: before?.occupation ?? '',
     priority: before?.priority ?? 0,
     answers: {},
   };
+}
+
+/** A phone number as people here write it: the API gives `+84..`. */
+export function localPhone(phone: string | null | undefined): string {
+  return (phone ?? '').replace(/^\+84/, '0');
 }
 
 export const STEPS = 4;
