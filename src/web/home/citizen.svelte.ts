@@ -1,15 +1,11 @@
-// Who is logged in on this page, what the service knows of them and their family, and the cards that can be shown.
-import { type Schemas, api as open, apiAs, download } from '../api/client';
-import { type KeptCard, forgetAll, forgetOthers, keepCards, keepNothing, keepsNothing, keptCards, rememberSession, wasLoggedIn } from './kept';
+// The citizen of this page: what the service knows of them and their family, and the cards that can be shown.
+import { type Schemas, api as open, apiAs, download, onOver } from '../api/client';
+import { citizen as session } from '../shared/session.svelte';
+import { type KeptCard, forgetAll, forgetOthers, keepCards, keepNothing, keepsNothing, keptCards } from './kept';
 import { go } from './route.svelte';
 import { type Certificate, type Person, certificateOf } from './status';
 
 export const api = apiAs('citizen');
-api.use({
-  onResponse({ response }) {
-    if (response.status === 401 && presence === 'in') out();
-  },
-});
 
 export type Correction = Schemas['CorrectionAnswer'];
 
@@ -17,29 +13,41 @@ export type Correction = Schemas['CorrectionAnswer'];
 type Presence = 'unknown' | 'in' | 'out' | 'away';
 
 const kept = keptCards();
-let presence = $state.raw<Presence>(wasLoggedIn() ? 'unknown' : 'out');
-/** Whether the records are what the service has now. */
-let fresh = $state.raw(true);
-let owner = $state.raw('');
+/** Whose records these are. */
+let owner = $state.raw<string>();
 let people = $state.raw<Person[]>([]);
 let corrections = $state.raw<Correction[]>([]);
+let products = $state.raw<Schemas['ProductDocument'][]>([]);
 let cards = $state.raw<KeptCard[]>(kept?.cards ?? []);
 let keptAt = $state.raw(kept?.at);
 let declined = $state.raw(keepsNothing());
-let products = $state.raw<Schemas['ProductDocument'][]>([]);
+/** Whether the last time that the records were asked for they came. */
+let reached = $state.raw(true);
 /** The number that was logged in with on this visit; the service does not tell it. */
 let phone = $state.raw('');
 
+onOver('citizen', () => {
+  owner = undefined;
+  people = [];
+  corrections = [];
+});
+
 export const citizen = {
   get presence(): Presence {
-    return presence;
+    if (session.now === null) return 'out';
+    if (session.now && !session.remembered && owner === session.now.subject) return 'in';
+    return session.failed || session.remembered || !reached ? 'away' : 'unknown';
   },
-  get fresh(): boolean {
-    return fresh;
+  /** Whether somebody is logged in whose records were not asked for yet: in another tab, or just now. */
+  get awaited(): boolean {
+    return Boolean(session.now) && !session.remembered && owner !== session.now?.subject;
+  },
+  get reached(): boolean {
+    return reached;
   },
   /** The account, by which what is kept here is told apart. */
   get owner(): string {
-    return owner;
+    return owner ?? '';
   },
   get people(): Person[] {
     return people;
@@ -70,97 +78,77 @@ export const citizen = {
     return products.find((product) => product.code === code)?.name ?? code;
   },
 
-  /** Finds out who is logged in and what there is to show. */
+  /** Finds out who is logged in; what there is to show of them is asked for after that. */
   async load(): Promise<void> {
-    if (!wasLoggedIn()) return out();
-    try {
-      const { data, response } = await api.GET('/v1/session');
-      if (response.status === 401) return out();
-      if (!data) throw away();
-      owner = data.subject;
-      if (forgetOthers(owner)) cards = [];
-      rememberSession(true);
-      await refresh();
-      presence = 'in';
-    } catch {
-      presence = 'away';
-    }
+    reached = true;
+    await session.load();
   },
 
   /** The session was opened with this number. */
   async entered(number: string): Promise<void> {
     phone = number;
-    rememberSession(true);
     await citizen.load();
   },
 
-  /** Asks for the records anew, after something was changed. */
+  /** Asks for the records: at first, and after something was changed. */
   async reload(): Promise<void> {
-    await refresh().catch(() => (fresh = false));
+    const { subject } = session.now ?? {};
+    if (subject === undefined) return;
+    try {
+      await refresh(subject);
+      reached = true;
+    } catch {
+      reached = false;
+    }
   },
 
-  /** Ends the session, and forgets all that this device keeps. */
-  async leave(): Promise<void> {
-    await api.DELETE('/v1/session').catch(() => undefined);
-    forgetKept();
+  /** Ends the session, and forgets all that this device keeps. Gives what went wrong, if anything did: then nothing is forgotten. */
+  async leave(): Promise<unknown> {
+    const wrong = await session.end();
+    if (wrong !== undefined) return wrong;
+    forgetAll();
+    cards = [];
+    keptAt = undefined;
+    declined = false;
     phone = '';
-    out();
+    owner = undefined;
+    people = [];
+    corrections = [];
     go();
+    return undefined;
   },
 
   /** Takes the cards off this device and keeps none, or keeps them again. */
   keep(wanted: boolean): void {
     keepNothing(!wanted);
     declined = !wanted;
-    if (wanted) keepNow();
-    else {
-      keptAt = undefined;
-      if (presence !== 'in') cards = [];
-    }
+    if (wanted) return keepNow();
+    keptAt = undefined;
+    if (citizen.presence !== 'in') cards = [];
   },
 };
 
-function away(): TypeError {
-  return new TypeError('the service is away');
-}
-
-/** The session is over. The cards that are kept stay. */
-function out(): void {
-  presence = 'out';
-  rememberSession(false);
-  owner = '';
-  people = [];
-  corrections = [];
-}
-
-function forgetKept(): void {
-  forgetAll();
-  cards = [];
-  keptAt = undefined;
-  declined = false;
-}
-
-async function refresh(): Promise<void> {
+async function refresh(subject: string): Promise<void> {
   const [records, told, known] = await Promise.all([
     api.GET('/v1/people/me'),
     api.GET('/v1/corrections'),
     products.length ? undefined : open.GET('/v1/reference/products'),
   ]);
-  if (records.response.status === 401) return out();
-  if (!records.data || !told.data) throw away();
+  if (!records.data || !told.data) throw records.error ?? told.error;
   if (known?.data) products = known.data;
-  people = records.data as Person[];
+  if (forgetOthers(subject)) cards = [];
+  const found = records.data as Person[];
+  const made = await Promise.all(found.map((person) => cardOf(person, certificateOf(person))));
+  people = found;
   corrections = told.data.corrections;
-  const certificates = people.map((person) => ({ person, certificate: certificateOf(person) }));
-  const made = await Promise.all(certificates.map(({ person, certificate }) => cardOf(person, certificate)));
   cards = made.filter((card) => card !== undefined);
-  fresh = true;
+  owner = subject;
   keepNow();
 }
 
 function keepNow(): void {
   const at = Math.floor(Date.now() / 1000);
-  keptAt = cards.length && keepCards({ owner, at, cards }) ? at : undefined;
+  keptAt = cards.length && keepCards({ owner: citizen.owner, at, cards }) ? at : undefined;
   if (keptAt) void navigator.storage?.persist?.();
 }
 

@@ -36,7 +36,6 @@ interface Wallet {
 const CARDS = 'home.cards';
 const DRAFT = 'home.draft';
 const DECLINED = 'home.keepNothing';
-const SESSION = 'home.session';
 /** A registration that nobody went on with for so long is forgotten. */
 const DRAFT_MS = 7 * 24 * 3600 * 1000;
 
@@ -80,15 +79,6 @@ export function keepDraft(owner: string, draft: unknown): void {
 /** It was sent, or is not wanted. */
 export const forgetDraft = (): void => forget(DRAFT);
 
-/** Whether somebody logged in here and did not log out: the cookie itself is not for scripts to see. */
-export const wasLoggedIn = (): boolean => recall(SESSION) !== undefined;
-
-/** Remembers that somebody logged in, or that nobody is any more. */
-export function rememberSession(open: boolean): void {
-  if (open) keep(SESSION, 'open');
-  else forget(SESSION);
-}
-
 /** Forgets what another account left here, and a registration that is too old. Returns whether cards were among it. */
 export function forgetOthers(owner: string): boolean {
   if (keptDraft(owner) === undefined) forgetDraft();
@@ -99,5 +89,5 @@ export function forgetOthers(owner: string): boolean {
 
 /** Forgets everything of everybody. */
 export function forgetAll(): void {
-  [CARDS, DRAFT, DECLINED, SESSION].forEach(forget);
+  [CARDS, DRAFT, DECLINED].forEach(forget);
 }
