@@ -44,7 +44,7 @@ export async function fillWho(page, { name, phone, birth, sex, identity }) {
 export async function chooseCommune(page, typed, expected) {
   const box = page.getByRole('combobox', { name: 'Xã, phường nơi đang ở' });
   await box.fill(typed);
-  await page.getByRole('option', { name: expected }).first().click();
+  await page.getByRole('listbox').getByRole('option', { name: expected }).first().click();
   assert.match(await box.inputValue(), new RegExp(expected));
 }
 

@@ -103,7 +103,7 @@ test('the citizen’s page', async () => {
   await fillWho(page, person);
   await page.getByRole('button', { name: 'Tiếp tục' }).click();
   await page.getByRole('combobox', { name: 'Xã, phường nơi đang ở' }).fill('ben nghe');
-  await page.getByRole('option').first().waitFor();
+  await page.getByRole('listbox').getByRole('option').first().waitFor();
   await shot('register-commune', both);
   await at('');
   await page.reload();
@@ -118,7 +118,7 @@ test('the citizen’s page', async () => {
   await page.locator('button.language').click();
   await shot('green-en');
   await page.locator('button.language').click();
-  await green.getByRole('button', { name: 'Phóng to mã QR' }).click();
+  await green.getByRole('button', { name: 'Chạm để phóng to' }).click();
   await shot('code-large', both);
   await page.keyboard.press('Escape');
   await page.getByRole('link', { name: 'Xem chi tiết' }).click();

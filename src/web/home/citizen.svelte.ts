@@ -157,7 +157,8 @@ async function cardOf(person: Person, certificate: Certificate | undefined): Pro
   if (!certificate?.text) return undefined;
   const { uvci, text } = certificate;
   const before = cards.find((card) => card.uvci === uvci && card.text === text);
-  const svg = before?.svg ?? (await (await download('citizen', `/v1/certificates/${encodeURIComponent(uvci)}.svg`)).text());
+  const svg = before?.svg ?? (await pictureOf(uvci));
+  if (svg === undefined) return undefined;
   const dose = person.doses.at(-1);
   return {
     uvci,
@@ -174,4 +175,14 @@ async function cardOf(person: Person, certificate: Certificate | undefined): Pro
     text,
     svg,
   };
+}
+
+/** The QR code of a certificate as SVG; nothing if the service refuses it. Throws where there is no network. */
+async function pictureOf(uvci: string): Promise<string | undefined> {
+  try {
+    return await (await download('citizen', `/v1/certificates/${encodeURIComponent(uvci)}.svg`)).text();
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    return undefined;
+  }
 }
