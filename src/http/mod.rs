@@ -43,6 +43,8 @@ pub mod session;
 pub mod sessions;
 mod sheet;
 pub mod stats;
+pub mod stats_places;
+pub mod stats_stream;
 pub mod tickets;
 pub mod trust_list;
 pub mod verify;
@@ -121,6 +123,7 @@ impl Shared {
 /// Mounts every route, with what they share.
 pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     let config = shared.app.config();
+    envelope::count_errors(shared.app.tallies().meters());
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
@@ -212,6 +215,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
         ("GET", "/v1/reference/symptoms") => get().to(reactions::get_symptoms),
         ("GET", "/v1/stats") => get().to(stats::get_stats),
+        ("GET", "/v1/stats/places") => get().to(stats_places::get_places),
+        ("GET", "/v1/stats/days") => get().to(stats_places::get_days),
+        ("GET", "/v1/stats/facilities") => get().to(stats_places::get_facilities),
+        ("GET", "/v1/stats/stream") => get().to(stats_stream::get_stream),
         ("GET", "/v1/appointments/sessions") => get().to(appointments::get_sessions),
         ("POST", "/v1/appointments/sessions") => web::post().to(appointments::post_session),
         ("GET", "/v1/appointments/sessions/{session}") => get().to(appointments::get_session),
