@@ -134,8 +134,8 @@ pub fn ward(code: &str) -> Option<Ward> {
 }
 
 /// Communes whose name holds `text`, however it is written; those that begin with it after `Phường`, `Xã` or `Thị trấn`
-/// first; last those whose name, district and province hold words that begin with each word of it, in any order: `ben nghe q1
-/// hcm`. Then by code, at most `limit`.
+/// first. Where there are none, those whose name, district and province hold words that begin with each word of it, in any
+/// order: `ben nghe q1 hcm`. By code, at most `limit`.
 pub fn wards_named(text: &str, limit: usize) -> Vec<Ward> {
     let wanted = search_key(text.get(..200).unwrap_or(text));
     if wanted.is_empty() {
@@ -155,6 +155,9 @@ pub fn wards_named(text: &str, limit: usize) -> Vec<Ward> {
     let mut found: Vec<(u8, &Unit)> =
         named.filter_map(|(unit, (key, address))| Some((rank(key, address)?, unit))).collect();
     found.sort_by_key(|(rank, unit)| (*rank, unit.code));
+    // Where the name itself is found, words from here and there are not meant.
+    let named_so = found.iter().take_while(|(rank, _)| *rank < 3).count();
+    found.truncate(if named_so > 0 { named_so } else { limit });
     found.into_iter().take(limit).filter_map(|(_, unit)| ward(unit.code)).collect()
 }
 
@@ -197,6 +200,7 @@ mod tests {
         {
             assert_eq!(wards_named(text, 5).first().map(|ward| ward.unit.code), Some(ben_nghe), "{text}");
         }
+        assert!(wards_named("ben nghe", 20).iter().all(|ward| ward.unit.name.contains("Bến Nghé")));
         let in_hanoi = wards_named("phuc xa ha noi", 5);
         assert_eq!(in_hanoi.first().map(|ward| ward.unit.code), Some("00001"));
         assert!(in_hanoi.iter().all(|ward| ward.province.code == "01"));

@@ -239,7 +239,7 @@ test('a missing dose is reported with a photo, its deadline is seen, and what th
   await page.getByRole('button', { name: 'Gửi cho cơ sở' }).click();
 
   await page.getByText('Đang chờ cơ sở trả lời').waitFor();
-  assert.match(await page.locator('.due').innerText(), /Cơ sở phải trả lời trước .*\(còn 2 ngày\)/);
+  assert.match(await page.locator('.due').innerText(), /Cơ sở phải trả lời trước .*\(còn 3 ngày\)/);
   await page.getByAltText('Ảnh bạn đã gửi').waitFor();
   for (const step of ['Đã gửi đề nghị', 'Đã gửi ảnh']) await page.getByText(step, { exact: true }).waitFor();
   await page.getByText('Điểm tiêm chủng Quận 1').first().waitFor();
@@ -408,6 +408,44 @@ test('logging out takes the cards off the device', async () => {
   await page.reload();
   await page.getByRole('heading', { name: 'Đăng nhập' }).waitFor();
   assert.equal(await page.locator('[data-card]').count(), 0);
+  await context.close();
+});
+
+test('a card whose session is over stays on the device, until another account logs in there', async () => {
+  const [first, second] = [someone('Ngô Thị Trước', '0977100017'), someone('Ngô Văn Sau', '0977100018')];
+  const { page, context } = await visit(await browser(), '/');
+  await logIn(page, first.phone);
+  await register(page, first);
+  await dose(await service(), first, 1);
+  await card(page, 'yellow', first.name);
+  await context.clearCookies();
+  await page.reload();
+  await page.getByText('Bạn chưa đăng nhập.').waitFor();
+  await page.locator('[data-card="yellow"]', { hasText: first.name }).waitFor();
+  await logIn(page, second.phone);
+  await page.getByText('Chưa có ai trong tài khoản này').waitFor();
+  assert.equal(await page.locator('[data-card]').count(), 0);
+  assert.equal(await page.evaluate(() => JSON.stringify(localStorage).includes('Trước')), false);
+  await context.close();
+});
+
+test('a code that expires soon is made anew', async () => {
+  const person = someone('Ngô Văn Hạn', '0977100019');
+  const { page, context } = await visit(await browser(), '/');
+  await logIn(page, person.phone);
+  await register(page, person);
+  await dose(await service(), person, 1);
+  const shown = await card(page, 'yellow', person.name);
+  const kept = () => page.evaluate(() => JSON.parse(localStorage.getItem('thexanh.home.cards')).cards[0].text);
+  const before = await kept();
+  assert.equal(await shown.getByRole('button', { name: 'Lấy mã mới' }).count(), 0);
+  for (const [days, sentence] of [[350, 'Mã sắp hết hạn.'], [380, 'MÃ ĐÃ HẾT HẠN']]) {
+    await page.clock.setFixedTime(Date.now() + days * 86_400_000);
+    await page.reload();
+    await shown.getByText(sentence).waitFor();
+  }
+  await shown.getByRole('button', { name: 'Lấy mã mới' }).click();
+  await until(async () => (await kept()) !== before, 'the new code');
   await context.close();
 });
 

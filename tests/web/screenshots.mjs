@@ -105,8 +105,8 @@ test('the citizen’s page', async () => {
   await page.getByRole('combobox', { name: 'Xã, phường nơi đang ở' }).fill('ben nghe');
   await page.getByRole('listbox').getByRole('option').first().waitFor();
   await shot('register-commune', both);
-  await at('');
-  await page.reload();
+  await page.getByRole('button', { name: 'Xoá và làm lại từ đầu' }).click();
+  await page.getByRole('link', { name: 'Quay lại' }).click();
   await register(page, person);
   await shot('waiting', both);
   await dose(await service(), person, 1);

@@ -30,6 +30,6 @@ export function stepBy({ role, place }: Schemas['Step']): string {
 export function deadlineOf(correction: Correction, now = Date.now() / 1000): string | undefined {
   if (correction.closed_at) return undefined;
   const hours = (correction.due_at - now) / 3600;
-  const left = hours <= 0 ? words().duePast : hours < 48 ? words().dueHours(Math.max(1, Math.floor(hours))) : words().dueDays(Math.floor(hours / 24));
+  const left = hours <= 0 ? words().duePast : hours < 48 ? words().dueHours(Math.max(1, Math.floor(hours))) : words().dueDays(Math.round(hours / 24));
   return `${words().due(instant(correction.due_at))} (${left})`;
 }
