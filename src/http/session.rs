@@ -88,7 +88,7 @@ pub(super) fn set_cookie(
 
 /// Who is logged in.
 #[derive(Serialize, ToSchema)]
-pub struct SessionDocument {
+pub struct LoggedIn {
     /// What they are.
     role: Role,
     /// Who they are, as the audit trail names them.
@@ -112,7 +112,7 @@ pub struct SessionDocument {
 /// Who is logged in, by a token or by the session that `X-Thexanh-Session` names.
 #[utoipa::path(
     get, path = "/v1/session", tag = "login", security(("bearer" = []), ("session" = [])),
-    responses((status = 200, description = "Somebody is", body = SessionDocument), ReadRefusals)
+    responses((status = 200, description = "Somebody is", body = LoggedIn), ReadRefusals)
 )]
 pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let caller = Staff::of(&request, app.clock().now())?.caller;
@@ -121,7 +121,7 @@ pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<Ht
         None => None,
     };
     let province = caller.province.or_else(|| facility.as_ref().map(|facility| facility.province.clone()));
-    Ok(asked::answer(&SessionDocument {
+    Ok(asked::answer(&LoggedIn {
         role: caller.role,
         subject: caller.subject,
         facility: caller.facility,
