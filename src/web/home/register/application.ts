@@ -24,9 +24,10 @@ export interface Draft {
   answers: Answers;
 }
 
-/** An empty one for the account's number; or of somebody who withdrew and registers again. */
-export function newDraft(phone: string, again?: Person): Draft {
+/** An empty one for the account's number; or of somebody who withdrew and registers again. `adult`: who may answer for a child. */
+export function newDraft(phone: string, again?: Person, adult?: Person): Draft {
   const before = again?.registration;
+  const guardian = { name: adult?.name ?? '', relation: '', phone: localPhone(adult?.registration?.phone) };
   return {
     step: 1,
     name: before?.name ?? '',
@@ -34,7 +35,7 @@ export function newDraft(phone: string, again?: Person): Draft {
     sex: before?.sex ?? '',
     phone: before ? localPhone(before.phone) : phone,
     identity: before?.identity ?? '',
-    guardian: before?.guardian ? { ...before.guardian, phone: localPhone(before.guardian.phone) } : { name: '', relation: '', phone: '' },
+    guardian: before?.guardian ? { ...before.guardian, phone: localPhone(before.guardian.phone) } : guardian,
     ward: before?.ward ?? undefined,
     address: before?.address ?? '',
     occupation: before?.occupation ?? '',
