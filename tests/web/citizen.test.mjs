@@ -404,7 +404,12 @@ test('logging out takes the cards off the device', async () => {
   await register(page, person);
   await dose(await service(), person, 1);
   await card(page, 'yellow', person.name);
+  const other = await context.newPage();
+  await other.goto('/');
+  await other.locator('[data-card]').waitFor();
   await page.getByRole('button', { name: 'Đăng xuất' }).click();
+  await other.getByRole('heading', { name: 'Đăng nhập' }).waitFor();
+  assert.equal(await other.locator('[data-card]').count(), 0, 'nor are they left in another tab');
   await page.getByRole('heading', { name: 'Đăng nhập' }).waitFor();
   await page.reload();
   await page.getByRole('heading', { name: 'Đăng nhập' }).waitFor();

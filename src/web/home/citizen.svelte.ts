@@ -1,7 +1,7 @@
 // The citizen of this page: what the service knows of them and their family, and the cards that can be shown.
 import { type Schemas, api as open, apiAs, download, onOver } from '../api/client';
 import { citizen as session } from '../shared/session.svelte';
-import { type KeptCard, forgetAll, forgetOthers, keepCards, keepNothing, keepsNothing, keptCards } from './kept';
+import { type KeptCard, forgetAll, forgetOthers, keepCards, keepNothing, keepsNothing, keptCards, onForgotten } from './kept';
 import { go } from './route.svelte';
 import { type Certificate, type Person, certificateOf } from './status';
 
@@ -30,6 +30,12 @@ onOver('citizen', () => {
   owner = undefined;
   people = [];
   corrections = [];
+});
+
+// The cards were taken off this device in another tab.
+onForgotten(() => {
+  [cards, keptAt, declined] = [[], undefined, keepsNothing()];
+  void citizen.reload();
 });
 
 export const citizen = {

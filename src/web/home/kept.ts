@@ -87,6 +87,11 @@ export function forgetOthers(owner: string): boolean {
   return true;
 }
 
+/** Calls `tell` when another tab forgets the cards. */
+export function onForgotten(tell: () => void): void {
+  addEventListener('storage', ({ key, newValue }) => key === `thexanh.${CARDS}` && newValue === null && tell());
+}
+
 /** Forgets everything of everybody. */
 export function forgetAll(): void {
   [CARDS, DRAFT, DECLINED].forEach(forget);
