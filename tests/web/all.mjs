@@ -5,3 +5,4 @@ import './verdicts.test.mjs';
 import './scan.test.mjs';
 import './board.test.mjs';
 import './centre.test.mjs';
+import './citizen.test.mjs';
