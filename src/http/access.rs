@@ -144,6 +144,8 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/metrics"),
     //                                                     citizen facility province ministry response verifier
     roles("POST", "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
+    roles("GET",  "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
+    roles("GET",  "/v1/dose-changes",                      [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/certificates",                      [Own,   No,      No,      No,      No,      No]),
     roles("GET",  "/v1/certificates/{uvci}",               [Own,   Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/certificates/{uvci}.{format}",      [Own,   Own,     Own,     All,     No,      No]),

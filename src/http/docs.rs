@@ -29,6 +29,8 @@ use super::published::Published;
         super::rules::get_rules,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
+        super::dose_lists::get_doses,
+        super::dose_lists::get_dose_changes,
         super::dose_changes::post_renewal,
         super::corrections::post_correction,
         super::corrections::get_corrections,

@@ -50,6 +50,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("certificate_by_uvci", By("uvci")),
         ("registration_by_district", By("district_code")),
         ("correction_by_facility", By("facility_code")),
+        ("dose_change_by_facility", By("facility_code")),
         ("account", By("account_id")),
         ("account_member", By("account_id")),
         ("account_by_phone", By("phone_hash")),
