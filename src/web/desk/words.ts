@@ -1,4 +1,61 @@
-// The words of the page.
+// The words of the desk: its parts, and what is kept on the device.
 import { dictionary } from '../words/language.svelte';
 
-export const words = dictionary({ title: 'Bàn tiêm' }, { title: 'Vaccination desk' });
+export const words = dictionary(
+  {
+    title: 'Bàn tiêm',
+    parts: 'Các phần của bàn tiêm',
+    record: 'Ghi mũi tiêm',
+    backlog: 'Dữ liệu còn tồn',
+    corrections: 'Đề nghị sửa',
+    changes: 'Chờ người thứ hai',
+
+    allSent: 'Mọi mũi tiêm đã gửi',
+    waiting: (count: string) => `${count} mũi tiêm chờ gửi, lưu trên máy này`,
+    refused: (count: string) => `${count} mũi bị từ chối, cần sửa`,
+    elsewhere: (count: string) => `Máy này còn ${count} mũi tiêm của cơ sở khác chờ cơ sở đó đăng nhập để gửi.`,
+    network: 'Chưa có mạng. Cứ ghi tiếp: các mũi tự gửi khi có mạng.',
+    session: 'Hãy đăng nhập lại bằng tài khoản của cơ sở này: các mũi sẽ tự gửi.',
+    busy: 'Máy chủ đang bận; máy tự thử lại.',
+    sending: 'Đang gửi…',
+    homeless: 'Trình duyệt này không lưu được dữ liệu: mất mạng là không ghi được. Hãy dùng cửa sổ thường, không ẩn danh.',
+    sendNow: 'Gửi ngay',
+    show: 'Xem',
+    hide: 'Ẩn',
+    mend: 'Sửa rồi gửi lại',
+    drop: 'Bỏ mũi này',
+    dropSure: 'Bỏ hẳn? Mũi này chưa được ghi ở đâu khác.',
+    dropYes: 'Bỏ hẳn',
+    dropNo: 'Giữ lại',
+    unreadable: 'Trình duyệt không mở được bản lưu này. Ghi lại từ phiếu giấy theo số hồ sơ.',
+    waits: 'Chờ gửi',
+  },
+  {
+    title: 'Vaccination desk',
+    parts: 'Parts of the desk',
+    record: 'Record doses',
+    backlog: 'Backlog',
+    corrections: 'Corrections',
+    changes: 'Second person',
+
+    allSent: 'Every dose is sent',
+    waiting: (count: string) => `${count} dose(s) wait to be sent, kept on this device`,
+    refused: (count: string) => `${count} refused, to be mended`,
+    elsewhere: (count: string) => `This device still holds ${count} dose(s) of another site, to be sent when it logs in.`,
+    network: 'There is no network. Go on: the doses go up by themselves when it is back.',
+    session: 'Log in again as this site: the doses go up by themselves.',
+    busy: 'The service is busy; this device tries again by itself.',
+    sending: 'Sending…',
+    homeless: 'This browser keeps no data: without a network nothing can be recorded. Use an ordinary window, not a private one.',
+    sendNow: 'Send now',
+    show: 'Show',
+    hide: 'Hide',
+    mend: 'Mend and send again',
+    drop: 'Drop this dose',
+    dropSure: 'Drop it for good? It is recorded nowhere else.',
+    dropYes: 'Drop it',
+    dropNo: 'Keep it',
+    unreadable: 'The browser cannot open what it kept. Record it again from the paper slip with this number.',
+    waits: 'Waits',
+  },
+);
