@@ -2,3 +2,4 @@
 import './pages.test.mjs';
 import './verdicts.test.mjs';
 import './scan.test.mjs';
+import './desk.test.mjs';

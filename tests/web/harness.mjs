@@ -34,11 +34,26 @@ export function run(args, input) {
   return ran.stdout;
 }
 
-/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. */
+/** A service of one test's own: `{ url, tokens, stop, pause, resume }`; `tokens` by role. What is paused comes back at its address. */
 export async function startService() {
   const data = mkdtempSync(join(scratch, 'data-'));
   if (!existsSync(binary)) throw new Error(`${binary} is not there; cargo build makes it`);
-  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', '127.0.0.1:0'], {
+  let running = await launch(data, '127.0.0.1:0');
+  const { url, tokens } = running;
+  const pause = () => running.end();
+  const resume = async () => {
+    running = await launch(data, new URL(url).host);
+  };
+  const stop = async () => {
+    await pause();
+    for (const dir of [data, running.cluster()]) if (dir) rmSync(dir, { recursive: true, force: true });
+  };
+  return { url, tokens, stop, pause, resume };
+}
+
+/** Runs the demo on its data until `end`. */
+async function launch(data, listen) {
+  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', listen], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: scratch,
   });
@@ -62,12 +77,11 @@ export async function startService() {
     void ended.then((status) => reject(new Error(`the service ended with status ${status}`)));
   });
   await ready;
-  const stop = async () => {
+  const end = async () => {
     if (child.exitCode === null) child.kill('SIGTERM');
     await ended;
-    for (const dir of [data, cluster]) if (dir) rmSync(dir, { recursive: true, force: true });
   };
-  return { url, tokens, stop };
+  return { url, tokens, end, cluster: () => cluster };
 }
 
 /** The service that all tests share. */
