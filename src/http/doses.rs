@@ -113,8 +113,8 @@ const ROUTE: &str = "POST /v1/doses";
 /// A body over 256 KiB, or of unknown length, is answered while it is sent: read the answer at the same time.
 /// With an `Idempotency-Key`, each line has that key and its number.
 #[utoipa::path(
-    post, path = "/v1/doses", tag = "doses", security(("bearer" = [])), params(ReporterQuery),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused, also after a 422")),
+    post, path = "/v1/doses", tag = "doses", security(("bearer" = [])),
+    params(ReporterQuery, ("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused, also after a 422")),
     request_body(content((DoseRecord = "application/json"), (DoseRecord = "application/x-ndjson"))),
     responses(
         (status = 201, description = "Recorded", body = DoseAnswer),

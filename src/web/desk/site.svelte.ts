@@ -55,7 +55,10 @@ class Site {
 
   /** Those whom `query` means, of today's session first; all of the session where nothing is asked. */
   find(query: string): Known[] {
-    if (query.trim() === '') return this.people.filter(({ session }) => session !== undefined);
+    if (query.trim() === '') {
+      const placed = this.people.filter(({ session }) => session !== undefined);
+      return placed.sort((a, b) => Number(a.given) - Number(b.given));
+    }
     const found = this.#index.filter(([, index]) => means(query, index)).map(([known]) => known);
     return found.sort((a, b) => Number(b.session !== undefined) - Number(a.session !== undefined));
   }
