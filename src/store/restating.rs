@@ -169,14 +169,6 @@ impl Store {
         Ok(row.map(|row| row.get(0)))
     }
 
-    /// The province of a facility; `None` if it is not in the reference data.
-    pub async fn facility_province(&self, facility: &str) -> Result<Option<String>, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- facility's province\nSELECT province_code FROM facility WHERE code = $1";
-        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&facility]).await?;
-        Ok(row.map(|row| row.get(0)))
-    }
-
     /// Whether there is such a person, and whether this account answers for them.
     pub async fn knows_person(&self, person: Uuid, account: Option<Uuid>) -> Result<(bool, bool), StoreError> {
         let client = self.client().await?;

@@ -33,6 +33,7 @@ mod imports;
 mod interop;
 mod keys;
 mod layering;
+mod login;
 mod nodes;
 mod offline;
 mod qr;
