@@ -8,7 +8,7 @@ export const words = dictionary(
     record: 'Ghi mũi tiêm',
     backlog: 'Dữ liệu còn tồn',
     corrections: 'Đề nghị sửa',
-    changes: 'Chờ người thứ hai',
+    changes: 'Người thứ hai',
 
     allSent: 'Mọi mũi tiêm đã gửi',
     waiting: (count: string) => `${count} mũi tiêm chờ gửi, lưu trên máy này`,
