@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::name::PersonName;
 use crate::registration::doses::DoseId;
-use crate::registration::{normalize_identity, normalize_phone};
+use crate::registration::{normalize_identity, normalize_phone, reference};
 use crate::store::{CertificateRow, DoseRow, LookupKind, PersonDetail};
 
 /// Who is looked for: a number of theirs, and what makes it certain.
@@ -57,6 +57,9 @@ pub struct PersonCandidate {
     /// The commune's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     ward: Option<String>,
+    /// The commune's name and its district's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ward_name: Option<String>,
 }
 
 /// A person's record.
@@ -296,6 +299,11 @@ pub async fn get_people(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let candidate = |row: PersonDetail| PersonCandidate {
         person: row.person,
         birth_year: row.birth.get(..4).and_then(|year| year.parse().ok()),
+        ward_name: row
+            .ward
+            .as_deref()
+            .and_then(reference::ward)
+            .map(|it| format!("{}, {}", it.unit.name, it.district.name)),
         ward: row.ward,
     };
     Ok(asked::answer(&FoundPeople { record, candidates: found.into_iter().map(candidate).collect() }))

@@ -51,7 +51,7 @@ class Site {
   /** What this facility's desks recorded today, the latest first. */
   readonly todays = $derived(this.#kept.doses.filter(({ record_no }) => record_no.startsWith(dayPrefix())));
   readonly people = $derived(peopleOf(this.#kept));
-  readonly #index = $derived(this.people.map((known): [Known, Indexed] => [known, indexOf(known, this.#kept.doses)]));
+  readonly #index = $derived(indexOf(this.people, this.#kept.doses));
 
   /** Those whom `query` means, of today's session first; all of the session where nothing is asked. */
   find(query: string): Known[] {
@@ -114,9 +114,14 @@ class Site {
   }
 
   async #keep(facility: string): Promise<void> {
-    await seal(this.#kept, facility)
-      .then((sealed) => keepList(facility, { day: today(), sealed }))
-      .catch(() => undefined);
+    try {
+      const sealed = await seal(this.#kept, facility);
+      // One site's people at most are on a device, and those of one day.
+      await dropLists();
+      await keepList(facility, { day: today(), sealed });
+    } catch {
+      // Then a page that is loaded without a network has no list.
+    }
   }
 
   /** Forgets everybody, here and on the device: somebody logs out, or another facility in. */
@@ -174,9 +179,11 @@ function peopleOf({ sessions, doses }: Kept): Known[] {
   return [...found.values()];
 }
 
-function indexOf({ id, name, phone, ends }: Known, doses: Listed[]): Indexed {
-  const numbers = doses.filter(({ person }) => person === id).map(({ record_no }) => folded(record_no));
-  return indexed(name, [phone, ends, ...numbers]);
+/** Everybody with what of them is looked through. */
+function indexOf(people: Known[], doses: Listed[]): [Known, Indexed][] {
+  const numbers = new Map<string, string[]>();
+  for (const { person, record_no } of doses) numbers.set(person, [...(numbers.get(person) ?? []), folded(record_no)]);
+  return people.map((known) => [known, indexed(known.name, [known.phone, known.ends, ...(numbers.get(known.id) ?? [])])]);
 }
 
 export const site = new Site();

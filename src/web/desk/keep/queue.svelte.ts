@@ -94,11 +94,15 @@ class Queue {
     }
     this.#sending = true;
     clearTimeout(this.#timer);
-    do {
-      this.#again = false;
-      // One tab sends at a time, so that the order is kept.
-      await navigator.locks.request('thexanh.desk', () => this.#sendAll()).catch(() => (this.homeless = true));
-    } while (this.#again);
+    try {
+      do {
+        this.#again = false;
+        // One tab sends at a time, so that the order is kept.
+        await navigator.locks.request('thexanh.desk', () => this.#sendAll());
+      } while (this.#again);
+    } catch {
+      this.homeless = true;
+    }
     this.#sending = false;
     if (this.trouble === undefined) {
       this.#pause = RETRY_MS;
