@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { runInThisContext } from 'node:vm';
+import { bundled } from './bundled.mjs';
 import { DESK, PHONE, browser, packages, root, service, startService, until, visit } from './harness.mjs';
 import { serious } from './pages.test.mjs';
 import { placed, registered } from './people.mjs';
@@ -66,6 +68,26 @@ async function recorded({ url, tokens }, record_no) {
   const { doses } = await (await fetch(`${url}/v1/doses?${query}`, { headers })).json();
   return doses;
 }
+
+test('days, times and people are understood as they are typed', async () => {
+  const dates = runInThisContext(`${await bundled('desk/dates.ts')}; verifier`);
+  for (const text of ['3/8/2021', '03-08-2021', '03.08.2021', '03082021', '2021-08-03', ' 3 8 2021 ']) assert.equal(dates.isoDay(text), '2021-08-03', text);
+  for (const text of ['', '31/02/2021', '29/02/2021', '3/13/2021', '2021', '3/8/21', 'x']) assert.equal(dates.isoDay(text), undefined, text);
+  assert.equal(dates.isoDay('29/02/2020'), '2020-02-29');
+  assert.deepEqual(['1950', '10/1983', '1983-10', '10/10/1983', '1799', '13/1983'].map(dates.isoBirth), ['1950', '1983-10', '1983-10', '1983-10-10', undefined, undefined]);
+  assert.deepEqual(['8:05', '0805', '8h5', '23:59', '24:00', '12:60'].map(dates.isoTime), ['08:05', '08:05', '08:05', '23:59', undefined, undefined]);
+  // 23:59:59 and 0:00 in Viet Nam.
+  assert.deepEqual([1627837199, 1627837200].map(dates.dayOf), ['2021-08-01', '2021-08-02']);
+  assert.deepEqual(['1983-08-01', '1983-08-02', '1983'].map((birth) => dates.yearsOld(birth, '2021-08-01')), [38, 37, 38]);
+
+  const { indexed, means } = runInThisContext(`${await bundled('desk/fold.ts')}; verifier`);
+  const thao = indexed('Nguyễn Thị Phương Thảo', ['+84912345678', '2345', 'd211127-kqft-001']);
+  for (const query of ['', 'nguyen thi ph', 'NGUYỄN THỊ', 'ng thao', 'phuong', '0912', '+84 912 345', '912345678', '2345', 'd211127-kqft']) {
+    assert.ok(means(query, thao), query);
+  }
+  for (const query of ['thi nguyen', 'huong', 'nguyenthi', '0913', '9999', 'd211128']) assert.ok(!means(query, thao), query);
+  assert.ok(means('dao duc', indexed('Đào Đức Đạt', [])));
+});
 
 test('a dose is recorded by the keyboard alone, and its code is good at once; the next one takes a name and three keys', async () => {
   const { url } = await service();

@@ -8,7 +8,8 @@ export function folded(text: string): string {
 
 /** The digits of a number as it is compared: without spaces and dots, +84 and 84 as 0. */
 export function digits(text: string): string {
-  return text.replace(/\D/g, '').replace(/^(?:00)?84(?=\d{9})/, '0');
+  const bare = text.replace(/[^\d+]/g, '');
+  return bare.replace(/^(?:\+84|0084|84(?=\d{9}))0?/, '0').replace(/\D/g, '');
 }
 
 /** What of a person is looked through, made once. */
