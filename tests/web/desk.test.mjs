@@ -360,7 +360,7 @@ test('a correction is answered: the data change and the old code falls', async (
   await page.getByRole('button', { name: QUARTER_1 }).click();
   await page.locator(`[data-correction="${id}"]`).getByRole('button', { name: 'Mở' }).click();
   await page.getByText('Tôi tiêm ngày 2 tháng 7.').waitFor();
-  await page.locator('table', { hasText: /02\/07\/2021|2\/7\/21/ }).waitFor();
+  await page.locator('dl', { hasText: 'Đề nghị: 02/07/2021' }).waitFor();
   await page.locator('form').getByRole('button', { name: 'Chấp nhận' }).click();
   await page.getByText('Đã chấp nhận').waitFor();
   assert.equal(await page.locator(`[data-correction="${id}"]`).count(), 0);
