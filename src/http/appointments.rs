@@ -145,7 +145,7 @@ fn checked(asked: SessionRequest, staff: &Staff, session: Uuid, app: &App) -> Re
 
 /// Makes a session that people can be placed in. With an `Idempotency-Key`, sent again it makes no second one.
 #[utoipa::path(
-    post, path = "/v1/appointments/sessions", tag = "appointments", security(("bearer" = [])),
+    post, path = "/v1/appointments/sessions", operation_id = "post_vaccination_session", tag = "appointments", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
     request_body = SessionRequest,
     responses(
@@ -310,7 +310,7 @@ async fn session_of(app: &App, staff: &Staff, name: &str) -> Result<SessionRow, 
 
 /// A session and who has a place in it. In the audit trail before it is answered.
 #[utoipa::path(
-    get, path = "/v1/appointments/sessions/{session}", tag = "appointments", security(("bearer" = [])),
+    get, path = "/v1/appointments/sessions/{session}", operation_id = "get_vaccination_session", tag = "appointments", security(("bearer" = [])),
     params(("session" = String, Path, description = "Which"), PurposeQuery),
     responses(
         (status = 200, description = "The session", body = SessionDetail),
