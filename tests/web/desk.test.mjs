@@ -16,6 +16,7 @@ const THU_DUC = 'Điểm tiêm chủng Thành phố Thủ Đức';
 async function logIn(page, site = QUARTER_1) {
   await page.getByRole('button', { name: site }).click();
   await page.locator('#find').waitFor();
+  await page.locator('.find[data-list=fresh]').waitFor();
 }
 
 /** What the service says of the code in a picture of the page. */

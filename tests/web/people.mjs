@@ -39,7 +39,7 @@ export async function registered({ url }, names, phone) {
   for (const [nth, name] of names.entries()) {
     const birth = `198${nth}-03-0${nth + 1}`;
     const identity = `0790${String(Number(phone) % 1_000_000_000).padStart(9, '0').slice(-7)}${nth}`;
-    const body = { name, birth, identity, ward: '26734', address: '1 Lê Lợi', occupation: 'Giáo viên', priority: 8, declaration, consent: { version: form.consent.version, by: 'self' } };
+    const body = { name, birth, sex: nth % 2 ? 'male' : 'female', identity, ward: '26734', address: '1 Lê Lợi', occupation: 'Giáo viên', priority: 8, declaration, consent: { version: form.consent.version, by: 'self' } };
     const made = await post('/v1/registrations', body, { Authorization: authorization });
     people.push({ id: made.id, name, birth, identity, authorization });
   }

@@ -1,6 +1,7 @@
 // Whom the desk has before it: the day's sessions, those who were vaccinated here before, what was recorded today. Found on the
 // device, in memory; kept sealed so that a page that is loaded again without a network still has it.
 import { type Schemas, apiAs, worded } from '../api/client';
+import { keep, recall } from '../shared/device';
 import type { Before } from './draft';
 import { today } from './dates';
 import { type Indexed, folded, indexed, means } from './fold';
@@ -30,7 +31,6 @@ export interface Known {
 
 /** What is kept sealed on the device. */
 interface Kept {
-  products: Product[];
   sessions: { session: Session; people: Placed[] }[];
   doses: Listed[];
 }
@@ -41,12 +41,13 @@ const PAGES = 4;
 export const SHOWN = 8;
 
 class Site {
-  #kept = $state.raw<Kept>({ products: [], sessions: [], doses: [] });
+  #kept = $state.raw<Kept>({ sessions: [], doses: [] });
+  /** What may be given: the same for everybody, and at hand on any day. */
+  products = $state.raw(productsKept());
   /** How the list is: asked for, as the service has it, or from the device. */
   state = $state.raw<'loading' | 'fresh' | 'kept'>('loading');
   trouble = $state.raw<string>();
 
-  readonly products = $derived(this.#kept.products);
   readonly sessions = $derived(this.#kept.sessions.map(({ session }) => session));
   /** What this facility's desks recorded today, the latest first. */
   readonly todays = $derived(this.#kept.doses.filter(({ record_no }) => record_no.startsWith(dayPrefix())));
@@ -81,7 +82,7 @@ class Site {
 
   /** Loads what there is: from the device at once, from the service when it answers. */
   async load(facility: string): Promise<void> {
-    this.#kept = { products: [], sessions: [], doses: [] };
+    this.#kept = { sessions: [], doses: [] };
     this.state = 'loading';
     const kept = await list(facility).catch(() => undefined);
     if (kept?.day === today()) {
@@ -89,7 +90,10 @@ class Site {
       this.state = 'kept';
     }
     try {
-      this.#kept = await fetched();
+      const { products, ...lists } = await fetched();
+      this.products = products;
+      keep(PRODUCTS, JSON.stringify(products));
+      this.#kept = lists;
       this.state = 'fresh';
       this.trouble = undefined;
       await this.#keep(facility);
@@ -126,7 +130,7 @@ class Site {
 
   /** Forgets everybody, here and on the device: somebody logs out, or another facility in. */
   async forget(): Promise<void> {
-    this.#kept = { products: [], sessions: [], doses: [] };
+    this.#kept = { sessions: [], doses: [] };
     this.state = 'loading';
     await dropLists().catch(() => undefined);
   }
@@ -139,7 +143,17 @@ async function page(record_no: string, after?: string): Promise<Schemas['DosePag
   return got(await apiAs('staff').GET('/v1/doses', { params: { query } }));
 }
 
-async function fetched(): Promise<Kept> {
+const PRODUCTS = 'desk.products';
+
+function productsKept(): Product[] {
+  try {
+    return JSON.parse(recall(PRODUCTS) ?? '[]') as Product[];
+  } catch {
+    return [];
+  }
+}
+
+async function fetched(): Promise<Kept & { products: Product[] }> {
   const query = { from: today(), to: today() };
   const [products, listed, doses] = await Promise.all([
     apiAs('staff').GET('/v1/reference/products').then(got),
