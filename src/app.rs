@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+mod beats;
 pub mod changes;
 pub mod editions;
 mod ended;
@@ -8,6 +9,8 @@ pub mod engine;
 mod enlist;
 mod held;
 pub mod imports;
+pub mod live;
+mod meters;
 mod pictures;
 mod proofs;
 mod refresh;
@@ -36,6 +39,7 @@ pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
+pub use meters::{Meter, Meters};
 pub use pictures::Picture;
 use pictures::Pictures;
 pub use refresh::trust_list;
@@ -129,6 +133,7 @@ pub struct App {
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
+    hub: live::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -178,6 +183,7 @@ impl App {
             ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            hub: live::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -202,6 +208,8 @@ impl App {
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_beating(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_counts(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(app)
@@ -217,8 +225,10 @@ impl App {
         for task in tasks {
             let _ = task.await;
         }
-        if let Err(error) = self.store.stop_sequencing(self.node).await {
-            tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
+        for given_back in [self.store.stop_sequencing(self.node).await, self.store.stop_folding(self.node).await] {
+            if let Err(error) = given_back {
+                tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");
+            }
         }
     }
 
@@ -297,9 +307,14 @@ impl App {
         &self.recorder
     }
 
-    /// Counts over provinces and the country.
+    /// The counters, as dashboards are shown them.
     pub fn stats(&self) -> &stats::Stats {
         &self.stats
+    }
+
+    /// Where those listen who watch.
+    pub fn hub(&self) -> &live::Hub {
+        &self.hub
     }
 
     /// Registers citizens.

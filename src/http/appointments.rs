@@ -44,7 +44,7 @@ pub struct SessionRequest {
 
 /// A session.
 #[derive(Serialize, ToSchema)]
-pub struct VaccinationSession {
+pub struct SessionDocument {
     /// Names it for ever.
     #[schema(example = "79001.0f3c5a7e1b2d4c6f8a9b0c1d2e3f4a5b")]
     session: String,
@@ -65,9 +65,9 @@ pub struct VaccinationSession {
     placed: i64,
 }
 
-impl VaccinationSession {
-    fn of(row: SessionRow) -> VaccinationSession {
-        VaccinationSession {
+impl SessionDocument {
+    fn of(row: SessionRow) -> SessionDocument {
+        SessionDocument {
             session: session_name(&row.facility, row.session),
             facility: row.facility,
             date: row.on_day.to_string(),
@@ -145,12 +145,12 @@ fn checked(asked: SessionRequest, staff: &Staff, session: Uuid, app: &App) -> Re
 
 /// Makes a session that people can be placed in. With an `Idempotency-Key`, sent again it makes no second one.
 #[utoipa::path(
-    post, path = "/v1/appointments/sessions", operation_id = "post_vaccination_session", tag = "appointments", security(("bearer" = [])),
+    post, path = "/v1/appointments/sessions", tag = "appointments", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
     request_body = SessionRequest,
     responses(
-        (status = 201, description = "Made", body = VaccinationSession),
-        (status = 200, description = "Made before, under this key", body = VaccinationSession),
+        (status = 201, description = "Made", body = SessionDocument),
+        (status = 200, description = "Made before, under this key", body = SessionDocument),
         WriteRefusals,
     )
 )]
@@ -166,7 +166,7 @@ pub async fn post_session(
     let new = app.store().add_session(&row).await?;
     let row = app.store().session(&row.facility, row.session).await?.unwrap_or(row);
     let mut response = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.insert_header(NO_STORE).json(VaccinationSession::of(row)))
+    Ok(response.insert_header(NO_STORE).json(SessionDocument::of(row)))
 }
 
 /// Which sessions are listed.
@@ -198,7 +198,7 @@ pub struct SessionList {
 pub struct ListedSession {
     /// The session.
     #[serde(flatten)]
-    session: VaccinationSession,
+    session: SessionDocument,
     /// Who of the account's has a place in it; for citizens.
     #[serde(skip_serializing_if = "Option::is_none")]
     person: Option<Uuid>,
@@ -220,7 +220,7 @@ pub async fn get_sessions(app: web::Data<App>, request: HttpRequest) -> Result<H
                 return Err(Problem::new(Kind::NOT_YOURS));
             }
             let rows = app.store().sessions_of_account(account, query.person).await?;
-            let own = |(row, person)| ListedSession { session: VaccinationSession::of(row), person: Some(person) };
+            let own = |(row, person)| ListedSession { session: SessionDocument::of(row), person: Some(person) };
             rows.into_iter().map(own).collect()
         }
         None => of_facility(&app, &staff, &query).await?,
@@ -240,7 +240,7 @@ async fn of_facility(app: &App, staff: &Staff, query: &SessionQuery) -> Result<V
         return Err(bad("to", "expected a day at most 366 after `from`", "cần một ngày không quá 366 ngày sau `from`"));
     }
     let rows = app.store().sessions(facility, from, to).await?;
-    Ok(rows.into_iter().map(|row| ListedSession { session: VaccinationSession::of(row), person: None }).collect())
+    Ok(rows.into_iter().map(|row| ListedSession { session: SessionDocument::of(row), person: None }).collect())
 }
 
 /// A session with the people who have a place in it.
@@ -248,7 +248,7 @@ async fn of_facility(app: &App, staff: &Staff, query: &SessionQuery) -> Result<V
 pub struct SessionDetail {
     /// The session.
     #[serde(flatten)]
-    session: VaccinationSession,
+    session: SessionDocument,
     /// In the order of being placed.
     people: Vec<PlacedPerson>,
 }
@@ -310,7 +310,7 @@ async fn session_of(app: &App, staff: &Staff, name: &str) -> Result<SessionRow, 
 
 /// A session and who has a place in it. In the audit trail before it is answered.
 #[utoipa::path(
-    get, path = "/v1/appointments/sessions/{session}", operation_id = "get_vaccination_session", tag = "appointments", security(("bearer" = [])),
+    get, path = "/v1/appointments/sessions/{session}", tag = "appointments", security(("bearer" = [])),
     params(("session" = String, Path, description = "Which"), PurposeQuery),
     responses(
         (status = 200, description = "The session", body = SessionDetail),
@@ -345,7 +345,7 @@ pub async fn get_session(
             .collect(),
         placed_at: placed.placed_at.0,
     });
-    Ok(asked::answer(&SessionDetail { people: people.collect(), session: VaccinationSession::of(row) }))
+    Ok(asked::answer(&SessionDetail { people: people.collect(), session: SessionDocument::of(row) }))
 }
 
 /// Who is to have a place.
@@ -369,8 +369,8 @@ async fn may_place(app: &App, staff: &Staff, person: Uuid) -> Result<(), Problem
     params(("session" = String, Path, description = "Which")),
     request_body = PlaceRequest,
     responses(
-        (status = 201, description = "They have a place", body = VaccinationSession),
-        (status = 200, description = "They had it before", body = VaccinationSession),
+        (status = 201, description = "They have a place", body = SessionDocument),
+        (status = 200, description = "They had it before", body = SessionDocument),
         (status = 404, description = "`unknown_session`, `unknown_registration`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`session_full`", body = ProblemDocument, content_type = "application/problem+json"),
         WriteRefusals,
@@ -397,7 +397,7 @@ pub async fn post_place(
         refused => return Err(no_place(refused)),
     };
     let session = session_of(&app, &staff, &path).await?;
-    Ok(response.insert_header(NO_STORE).json(VaccinationSession::of(session)))
+    Ok(response.insert_header(NO_STORE).json(SessionDocument::of(session)))
 }
 
 /// Gives a place back, for others to have.
@@ -405,7 +405,7 @@ pub async fn post_place(
     delete, path = "/v1/appointments/sessions/{session}/places/{person}", tag = "appointments", security(("bearer" = [])),
     params(("session" = String, Path, description = "Which"), ("person" = Uuid, Path, description = "Whose place")),
     responses(
-        (status = 200, description = "The session as it is then", body = VaccinationSession),
+        (status = 200, description = "The session as it is then", body = SessionDocument),
         (status = 404, description = "`unknown_session`, `unknown_registration`: they had no place there", body = ProblemDocument, content_type = "application/problem+json"),
         ReadRefusals,
     )
@@ -428,5 +428,5 @@ pub async fn delete_place(
     if !app.store().transact(&GiveBack(place)).await? {
         return Err(Problem::new(Kind::UNKNOWN_REGISTRATION));
     }
-    Ok(asked::answer(&VaccinationSession::of(session_of(&app, &staff, &name).await?)))
+    Ok(asked::answer(&SessionDocument::of(session_of(&app, &staff, &name).await?)))
 }

@@ -44,6 +44,8 @@ pub mod session;
 pub mod sessions;
 mod sheet;
 pub mod stats;
+pub mod stats_places;
+pub mod stats_stream;
 pub mod tickets;
 pub mod trust_list;
 pub mod verify;
@@ -122,6 +124,7 @@ impl Shared {
 /// Mounts every route, with what they share.
 pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     let config = shared.app.config();
+    envelope::count_errors(shared.app.tallies().meters());
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
@@ -184,10 +187,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/certificates/{uvci}") => get().to(certificates::get_certificate),
         ("GET", "/v1/certificates/{uvci}.{format}") => get().to(certificates::get_picture),
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
-        ("POST", "/v1/sessions") => web::post().to(sessions::post_session),
+        ("POST", "/v1/sessions") => web::post().to(sessions::post_code),
         ("POST", "/v1/sessions/{id}/confirm") => web::post().to(sessions::post_confirmation),
-        ("GET", "/v1/session") => get().to(session::get_session),
-        ("DELETE", "/v1/session") => web::delete().to(session::delete_session),
+        ("GET", "/v1/session") => get().to(session::get_logged_in),
+        ("DELETE", "/v1/session") => web::delete().to(session::delete_logged_in),
         ("GET", "/v1/login") => get().to(login::get_login),
         ("POST", "/v1/login/demo") => web::post().to(login::post_demo_login),
         ("POST", "/v1/registrations") => web::post().to(registrations::post_registration),
@@ -215,6 +218,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
         ("GET", "/v1/reference/symptoms") => get().to(reactions::get_symptoms),
         ("GET", "/v1/stats") => get().to(stats::get_stats),
+        ("GET", "/v1/stats/places") => get().to(stats_places::get_places),
+        ("GET", "/v1/stats/days") => get().to(stats_places::get_days),
+        ("GET", "/v1/stats/facilities") => get().to(stats_places::get_facility_counts),
+        ("GET", "/v1/stats/stream") => get().to(stats_stream::get_stream),
         ("GET", "/v1/appointments/sessions") => get().to(appointments::get_sessions),
         ("POST", "/v1/appointments/sessions") => web::post().to(appointments::post_session),
         ("GET", "/v1/appointments/sessions/{session}") => get().to(appointments::get_session),

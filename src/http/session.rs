@@ -88,7 +88,7 @@ pub(super) fn set_cookie(
 
 /// Who is logged in.
 #[derive(Serialize, ToSchema)]
-pub struct SessionDocument {
+pub struct LoggedIn {
     /// What they are.
     role: Role,
     /// Who they are, as the audit trail names them.
@@ -112,16 +112,16 @@ pub struct SessionDocument {
 /// Who is logged in, by a token or by the session that `X-Thexanh-Session` names.
 #[utoipa::path(
     get, path = "/v1/session", tag = "login", security(("bearer" = []), ("session" = [])),
-    responses((status = 200, description = "Somebody is", body = SessionDocument), ReadRefusals)
+    responses((status = 200, description = "Somebody is", body = LoggedIn), ReadRefusals)
 )]
-pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn get_logged_in(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let caller = Staff::of(&request, app.clock().now())?.caller;
     let facility = match &caller.facility {
         Some(code) => app.store().facility(code).await?,
         None => None,
     };
     let province = caller.province.or_else(|| facility.as_ref().map(|facility| facility.province.clone()));
-    Ok(asked::answer(&SessionDocument {
+    Ok(asked::answer(&LoggedIn {
         role: caller.role,
         subject: caller.subject,
         facility: caller.facility,
@@ -137,7 +137,7 @@ pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<Ht
     delete, path = "/v1/session", tag = "login", security(("bearer" = []), ("session" = [])),
     responses((status = 204, description = "Logged out"), ReadRefusals)
 )]
-pub async fn delete_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn delete_logged_in(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     Staff::of(&request, app.clock().now())?;
     let mut response = HttpResponse::NoContent();
     if let Some(session) = Session::named(&request)? {

@@ -34,6 +34,8 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("foreign_revocation_batch", Coordinator),
         ("foreign_revocation", Coordinator),
         ("lease", Coordinator),
+        ("counter", Coordinator),
+        ("beat", Coordinator),
         ("person", ByPerson),
         ("dose", ByPerson),
         ("certificate", ByPerson),
@@ -66,6 +68,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("idempotency", By("key_hash")),
         ("audit", By("bucket")),
         ("ticket", By("bucket")),
+        ("tally", By("tally_id")),
     ]
 };
 

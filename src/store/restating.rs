@@ -105,6 +105,11 @@ impl Tx<'_> {
 
     /// Writes a dose as it is now, and whether it is voided.
     pub async fn update_dose(&self, dose: &DoseRow, voided_at: Option<UnixSeconds>) -> Result<(), StoreError> {
+        let unknown = self.tally().unknown(std::iter::once(dose.person));
+        if !unknown.is_empty() {
+            self.lock_people(&unknown).await?;
+        }
+        self.tally().put_dose(dose, voided_at.is_none());
         let sql = "-- change dose
                    UPDATE dose SET product = $3, lot = $4, lot_expires_on = $5, given_at = $6, number = $7, flags = $8,
                                    voided_at = $9

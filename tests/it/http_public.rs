@@ -1,5 +1,7 @@
 //! The trust list, reference data, the service's state, and the documents that describe it all.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use coset::CborSerializable as _;
@@ -153,6 +155,9 @@ async fn every_mounted_route_is_in_the_openapi_document_and_nothing_else() {
     let paths = document["paths"].as_object().expect("paths");
     let described: usize = paths.values().map(|item| item.as_object().expect("an item").len()).sum();
     assert_eq!(described, ROUTES.len(), "routes described and mounted");
+    let operations = paths.values().flat_map(|item| item.as_object().expect("an item").values());
+    let names: HashSet<&str> = operations.filter_map(|operation| operation["operationId"].as_str()).collect();
+    assert_eq!(names.len(), ROUTES.len(), "each operation has a name of its own, by which clients know its types");
     for row in ROUTES {
         let operation = &paths[row.path][row.method.to_lowercase()];
         assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{} {}", row.method, row.path);

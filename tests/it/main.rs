@@ -39,6 +39,7 @@ mod offline;
 mod qr;
 mod revocations;
 mod rules;
+mod stats;
 mod store;
 mod synth;
 mod texts;

@@ -2,7 +2,7 @@
 import { type Schemas, type Who, apiAs, onOver } from '../api/client';
 import { forget, keep, recall } from './device';
 
-export type Session = Schemas['SessionDocument'];
+export type Session = Schemas['LoggedIn'];
 export type Role = Schemas['Role'];
 
 export class Sessions {
