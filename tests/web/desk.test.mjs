@@ -364,7 +364,7 @@ test('a correction is answered: the data change and the old code falls', async (
   await page.locator('dl', { hasText: 'Đề nghị: 02/07/2021' }).waitFor();
   await page.locator('form').getByRole('button', { name: 'Chấp nhận' }).click();
   await page.getByText('Đã chấp nhận').waitFor();
-  assert.equal(await page.locator(`[data-correction="${id}"]`).count(), 0);
+  await page.locator(`[data-correction="${id}"]`).waitFor({ state: 'detached' });
   assert.equal((await verified(own.url, dose.text)).reason, 'revoked');
   await context.close();
 
