@@ -1,11 +1,11 @@
 // The desk as a site uses it: by the keyboard, through a lost connection, with files that have bad rows, with what was mistyped.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { runInThisContext } from 'node:vm';
 import { bundled } from './bundled.mjs';
-import { DESK, PHONE, browser, packages, root, service, startService, until, visit } from './harness.mjs';
+import { DESK, PHONE, browser, packages, root, service, startProfile, startService, until, visit } from './harness.mjs';
 import { serious } from './pages.test.mjs';
 import { placed, registered } from './people.mjs';
 
@@ -193,11 +193,16 @@ test('a dose of somebody in the session’s list is theirs, and the list says so
   await context.close();
 });
 
-test('doses outlive a lost connection and a reload, and go up in order and once when it is back', async () => {
+test('doses outlive a lost connection, a reload and a restart of the browser, and go up in order and once when it is back', async () => {
   const own = await startService();
-  const context = await (await browser()).newContext({ baseURL: own.url, locale: 'vi-VN', viewport: DESK });
-  const page = await context.newPage();
-  await page.goto('/desk');
+  const profile = mkdtempSync(join(root, 'target/web-tests/profile-'));
+  const open = async () => {
+    const context = await startProfile(profile, { baseURL: own.url, locale: 'vi-VN', viewport: DESK });
+    const page = await context.newPage();
+    await page.goto('/desk');
+    return { context, page };
+  };
+  let { context, page } = await open();
   await logIn(page);
   await page.locator('.strip', { hasText: 'Mọi mũi tiêm đã gửi' }).waitFor();
   await until(() => page.evaluate(() => caches.match('/desk').then((found) => found !== undefined)), 'the page to be kept');
@@ -219,6 +224,9 @@ test('doses outlive a lost connection and a reload, and go up in order and once 
 
   await page.reload();
   await page.locator('.strip[data-waiting="2"]').waitFor({ timeout: 20_000 });
+  await context.close();
+  ({ context, page } = await open());
+  await page.locator('.strip[data-waiting="2"]').waitFor({ timeout: 20_000 });
   await page.getByRole('button', { name: 'Xem' }).first().click();
   await page.locator('.strip li', { hasText: 'Phan Thị Mất Mạng' }).waitFor();
 
@@ -234,6 +242,28 @@ test('doses outlive a lost connection and a reload, and go up in order and once 
   await page.locator('aside', { hasText: 'Phan Văn Mất Mạng' }).waitFor();
   await context.close();
   await own.stop();
+  rmSync(profile, { recursive: true, force: true });
+});
+
+test('a dose whose answer is lost is sent again and recorded once; the slip turns into the card', async () => {
+  const own = await service();
+  // A page that a worker serves asks through it, where nothing can be lost on purpose.
+  const { page, context } = await visit(await browser(), '/desk', { viewport: DESK, serviceWorkers: 'block' });
+  await logIn(page);
+  let lost = 0;
+  await page.route(/\/v1\/doses\?facility=/, async (route) => {
+    await route.fetch();
+    lost += 1;
+    await (lost < 3 ? route.abort() : route.continue());
+  });
+  await typeDose(page, { name: 'Kim Thị Mất Trả Lời', birth: '1962', phone: '0955000011' });
+  await page.locator('.slip').waitFor();
+  const record_no = await page.locator('.slip .number').innerText();
+  const { verdict } = await shownCode(page, own.url);
+  assert.equal(verdict.certificate.name, 'Kim Thị Mất Trả Lời');
+  assert.equal(lost, 3);
+  assert.equal((await recorded(own, record_no)).length, 1);
+  await context.close();
 });
 
 /** In the page: how many doses are kept, and all texts and bytes of theirs. */
@@ -275,6 +305,7 @@ test('a dose that the service refuses stays with its reason until it is mended, 
 
   // Another site that logs in here sees that something waits, and nothing of it.
   await page.getByRole('button', { name: 'Đăng xuất' }).click();
+  await page.getByText('1 mũi tiêm còn lưu trên máy này').waitFor();
   await logIn(page, THU_DUC);
   await page.locator('.strip', { hasText: 'Máy này còn 1 mũi tiêm của cơ sở khác' }).waitFor();
   assert.doesNotMatch(await page.locator('main').innerText(), /Mai Văn|Vũ Thị Bàn Phím/);

@@ -101,6 +101,14 @@ export async function startBrowser(args = []) {
   return browser;
 }
 
+/** A browser that keeps what it has in `profile`, and finds it there when it is started again: its only context. */
+export async function startProfile(profile, options = {}) {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const context = await chromium.launchPersistentContext(profile, { executablePath, args: QUIET, ...options });
+  closing.push(() => context.close());
+  return context;
+}
+
 /** The browser that all tests share but those with a camera. */
 export const browser = once(() => startBrowser());
 

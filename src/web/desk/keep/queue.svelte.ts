@@ -30,14 +30,14 @@ class Queue {
 
   #facility: string | undefined;
   #waiting = new Map<number, (outcome: Outcome) => void>();
-  #told: ((seq: number, record: DoseRecord, outcome: Outcome) => void) | undefined;
+  #told: (() => void) | undefined;
   #sending = false;
   #again = false;
   #pause = RETRY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Sends what waits of `facility`, now and whenever it can; `told` hears of each. Returns what stops it. */
-  start(facility: string, told: (seq: number, record: DoseRecord, outcome: Outcome) => void): () => void {
+  /** Sends what waits of `facility`, now and whenever it can; `told` hears when one was answered. Returns what stops it. */
+  start(facility: string, told: () => void): () => void {
     this.#facility = facility;
     this.#told = told;
     const wake = () => void this.send();
@@ -45,7 +45,10 @@ class Queue {
     document.addEventListener('visibilitychange', wake);
     // Other tabs' doses are the same device's.
     const heard = new BroadcastChannel('thexanh.desk');
-    heard.onmessage = () => void this.#read();
+    heard.onmessage = ({ data }: MessageEvent<Told>) => {
+      if (data) this.#answer(data.seq, data.outcome);
+      void this.look();
+    };
     void this.send();
     return () => {
       removeEventListener('online', wake);
@@ -62,7 +65,7 @@ class Queue {
     const fresh = { facility, record_no: record.record_no, at: known?.at ?? Math.floor(Date.now() / 1000), state: 'waiting' as const };
     const kept = { ...fresh, sealed: await seal(record, about(fresh)), ...(known && { seq: known.seq }) };
     const number = await keepDose(kept);
-    await this.#read();
+    await this.look();
     tell();
     void this.send();
     return number;
@@ -82,7 +85,7 @@ class Queue {
   /** Forgets a dose that was refused. */
   async drop(seq: number): Promise<void> {
     await dropDose(seq);
-    await this.#read();
+    await this.look();
     tell();
   }
 
@@ -113,7 +116,7 @@ class Queue {
   }
 
   async #sendAll(): Promise<void> {
-    await this.#read();
+    await this.look();
     for (let item = this.#next(); item; item = this.#next()) {
       const record = await this.open(item).catch(() => undefined);
       const outcome = record ? await this.ask(item.facility, record) : { refused: { code: 'unreadable', detail: '' } };
@@ -124,11 +127,10 @@ class Queue {
       this.trouble = undefined;
       if ('sent' in outcome) await dropDose(item.seq);
       else await keepDose({ ...item, state: 'refused', why: outcome.refused });
-      await this.#read();
-      tell();
-      if (record) this.#told?.(item.seq, record, outcome);
-      this.#waiting.get(item.seq)?.(outcome);
-      this.#waiting.delete(item.seq);
+      await this.look();
+      tell({ seq: item.seq, outcome });
+      this.#answer(item.seq, outcome);
+      this.#told?.();
     }
     this.trouble = undefined;
   }
@@ -154,15 +156,23 @@ class Queue {
     return this.items.find(({ facility, state }) => facility === this.#facility && state === 'waiting');
   }
 
-  async #read(): Promise<void> {
+  /** What is on the device now. */
+  async look(): Promise<void> {
     this.items = await doses();
+  }
+
+  #answer(seq: number, outcome: Outcome): void {
+    this.#waiting.get(seq)?.(outcome);
+    this.#waiting.delete(seq);
   }
 }
 
-/** Tells other tabs to look again. */
-function tell(): void {
+/** What tabs tell one another: that the device holds something else now, and what came of a dose. */
+type Told = { seq: number; outcome: Outcome } | undefined;
+
+function tell(told?: Told): void {
   const channel = new BroadcastChannel('thexanh.desk');
-  channel.postMessage('changed');
+  channel.postMessage(told);
   channel.close();
 }
 
