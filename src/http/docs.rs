@@ -33,6 +33,8 @@ use super::session;
         super::log::get_by_prefix,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
+        super::dose_lists::get_doses,
+        super::dose_lists::get_dose_changes,
         super::dose_changes::post_renewal,
         super::corrections::post_correction,
         super::corrections::get_corrections,

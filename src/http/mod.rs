@@ -12,6 +12,7 @@ pub mod changes;
 pub mod corrections;
 mod docs;
 pub mod dose_changes;
+pub mod dose_lists;
 pub mod doses;
 mod envelope;
 pub mod health;
@@ -196,6 +197,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/log/tile/{tile}") => get().to(log::get_tile),
         ("GET", "/v1/log/by-prefix/{prefix}") => get().to(log::get_by_prefix),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
+        ("GET", "/v1/doses") => get().to(dose_lists::get_doses),
+        ("GET", "/v1/dose-changes") => get().to(dose_lists::get_dose_changes),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
         ("POST", "/v1/certificates/{uvci}/renew") => web::post().to(dose_changes::post_renewal),
         ("POST", "/v1/corrections") => web::post().to(corrections::post_correction),

@@ -126,7 +126,8 @@ async fn reference_data_is_public() {
     }
     let products = app.get("/v1/reference/products").await;
     let pfizer = products.json().as_array().and_then(|all| all.iter().find(|p| p["code"] == "EU/1/20/1528").cloned());
-    assert_eq!(pfizer.expect("listed")["course"], 2);
+    let pfizer = pfizer.expect("listed");
+    assert_eq!((&pfizer["course"], &pfizer["min_interval_days"]), (&2.into(), &21.into()));
     let tag = provinces.header("etag");
     assert_eq!(asking(&app, "/v1/reference/provinces", &[("if-none-match", tag)]).await.status, 304);
 }

@@ -6,3 +6,4 @@ import './scan.test.mjs';
 import './board.test.mjs';
 import './centre.test.mjs';
 import './citizen.test.mjs';
+import './desk.test.mjs';

@@ -6,7 +6,7 @@ import { cable } from './cable.mjs';
 import { film, served } from './codes.mjs';
 import { dose, card, fillWho, logIn, register, someone, step } from './citizens.mjs';
 import { DESK, PHONE, browser, browserWithCamera, root, service, visit } from './harness.mjs';
-import { certificates } from './people.mjs';
+import { certificates, placed, registered } from './people.mjs';
 import { enter, fill } from './staff.mjs';
 
 const dir = join(root, 'target/screenshots');
@@ -200,4 +200,114 @@ test('the citizen’s page', async () => {
   await fillWho(page, someone('Đỗ Bé Con', '', { birth: ['1', '6', '2015'] }));
   await shot('register-child');
   await context.close();
+});
+
+test('the desk at work', async () => {
+  const phones = ['0966100001', '0966100002'];
+  const variants = { '': {}, '-dark': { colorScheme: 'dark' }, '-en': { locale: 'en-GB' } };
+  const defaults = { product: 'EU/1/20/1528', lot: 'FE8405', lot_expires_on: `31/12/${new Date().getFullYear() + 1}`, vaccinator: 'Lê Văn Tám' };
+  const people = await registered(await service(), ['Nguyễn Thị Phương Thảo', 'Trần Đức Đạt', 'Nguyễn Thị Phượng', 'Hồ Thị Ảnh', 'Hồ Văn Ảnh', 'Hồ Văn Hình'], phones[0]);
+  await placed(await service(), people);
+  const logIn = async (page) => {
+    await page.evaluate((defaults) => localStorage.setItem('thexanh.desk.defaults.79001', JSON.stringify(defaults)), defaults);
+    await page.getByRole('button', { name: 'Điểm tiêm chủng Quận 1' }).click();
+    await page.locator('#find').waitFor();
+    await page.locator('[role=option]').first().waitFor();
+  };
+  const find = (text) => async (page) => {
+    await logIn(page);
+    await page.keyboard.type(text);
+    await page.locator('[role=option].known').first().waitFor();
+  };
+  const choose = (text) => async (page) => {
+    await find(text)(page);
+    await page.keyboard.press('Enter');
+    await page.locator('button[type=submit]:focus').waitFor();
+  };
+  const record = (text) => async (page) => {
+    await choose(text)(page);
+    await page.keyboard.press('Enter');
+    await page.locator('[data-card] .code img').waitFor();
+  };
+  await shoot(await browser(), 'desk-list', '/desk', logIn, variants);
+  await shoot(await browser(), 'desk-found', '/desk', find('nguyen thi ph'));
+  await shoot(await browser(), 'desk-dose', '/desk', choose('tran duc dat'), variants);
+  let nth = 0;
+  const names = ['nguyen thi phuong thao', 'nguyen thi phuong', 'ho thi anh', 'ho van anh', 'ho van hinh', 'tran duc dat'];
+  await shoot(await browser(), 'desk-card', '/desk', (page) => record(names[nth++])(page), variants);
+  const errors = async (page) => {
+    await logIn(page);
+    await page.keyboard.type('mai');
+    await page.getByText('Ghi người mới: Mai').click();
+    await page.locator('[data-field="person.birth"]').fill('31/02/1980');
+    await page.locator('[data-field="person.phone"]').fill('09123');
+    await page.locator('button[type=submit]').click();
+  };
+  await shoot(await browser(), 'desk-errors', '/desk', errors);
+  const slip = async (page) => {
+    await choose('nguyen thi phuong thao')(page);
+    await page.context().setOffline(true);
+    await page.keyboard.press('Enter');
+    await page.locator('.slip').waitFor();
+  };
+  await shoot(await browser(), 'desk-slip', '/desk', slip);
+  const change = async (page) => {
+    await logIn(page);
+    await page.locator('aside').getByRole('button', { name: /^Sửa:/ }).first().click();
+    await page.getByRole('dialog').waitFor();
+  };
+  await shoot(await browser(), 'desk-change', '/desk', change);
+  const backlog = async (page) => {
+    await page.getByRole('button', { name: 'Điểm tiêm chủng Quận 1' }).click();
+    await page.locator('input[type=file]').waitFor({ state: 'attached' });
+  };
+  await shoot(await browser(), 'desk-backlog', '/desk#backlog', backlog, variants);
+  const file = ['số hồ sơ;họ tên;ngày sinh;điện thoại;vắc xin;số lô;ngày tiêm;mũi số'];
+  for (let n = 0; n < 40; n++) file.push(`A-${n};Lương Thị ${n % 4 ? 'Một' : '1'};0${1 + (n % 9)}/08/1971;09440001${10 + n};${n % 5 ? 'Pfizer' : 'Thuốc lạ'};L1;01/07/2021;1`);
+  const preview = async (page) => {
+    await backlog(page);
+    await page.locator('input[type=file]').setInputFiles({ name: 'thang-7.csv', mimeType: 'text/csv', buffer: Buffer.from(file.join('\n')) });
+    await page.locator('[data-preview]').waitFor();
+  };
+  await shoot(await browser(), 'desk-preview', '/desk#backlog', preview);
+  await shoot(await browser(), 'desk-imported', '/desk#backlog', async (page) => {
+    await preview(page);
+    await page.locator('[data-preview] button').first().click();
+    await page.locator('[data-status=done]').waitFor();
+  });
+  const corrections = async (page) => {
+    await page.getByRole('button', { name: 'Điểm tiêm chủng Quận 1' }).click();
+    await page.locator('[data-correction]').first().waitFor();
+  };
+  await shoot(await browser(), 'desk-corrections', '/desk#corrections', corrections, variants);
+  await shoot(await browser(), 'desk-correction', '/desk#corrections', async (page) => {
+    await corrections(page);
+    await page.locator('[data-correction]').filter({ hasText: 'Dữ liệu sai' }).first().getByRole('button').click();
+    await page.locator('form').waitFor();
+  });
+});
+
+test('what the desk prints', async () => {
+  const [person] = await registered(await service(), ['Nguyễn Hoàng Thị Phương Thảo Nguyên'], '0966100003');
+  const headers = { Authorization: `Bearer ${(await service()).tokens.facility}`, 'Content-Type': 'application/json' };
+  const dose = { record_no: 'D210701-IN-001', person: { id: person.id, name: person.name, birth: person.birth }, product: 'EU/1/20/1528', lot: 'X', given_at: '2021-07-01T02:00:00Z', number: 1 };
+  await fetch(`${(await service()).url}/v1/doses`, { method: 'POST', headers, body: JSON.stringify(dose) });
+  for (const [kind, button] of [['label', 'In tem'], ['sheet', 'In giấy A4']]) {
+    const { page, context } = await visit(await browser(), '/desk', { viewport: DESK });
+    await page.addInitScript(() => (window.print = () => undefined));
+    await page.reload();
+    await page.getByRole('button', { name: 'Điểm tiêm chủng Quận 1' }).click();
+    await page.locator('#find').waitFor();
+    await page.evaluate(() => localStorage.setItem('thexanh.desk.defaults.79001', JSON.stringify({ product: 'EU/1/20/1528', lot: 'FE8405', lot_expires_on: '', vaccinator: 'A' })));
+    await page.keyboard.type('nguyen hoang thi phuong thao');
+    await page.locator('[role=option].known').waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('button[type=submit]:focus').waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('[data-card] .code img').waitFor();
+    await page.getByRole('button', { name: button }).click();
+    await page.locator(`.paper.${kind} img`).waitFor({ state: 'attached' });
+    await page.pdf({ path: join(dir, `desk-print-${kind}.pdf`), preferCSSPageSize: true, printBackground: true });
+    await context.close();
+  }
 });
