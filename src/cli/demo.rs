@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value that is indexed by a name it does not have answers null")]
 
 mod backlog;
+mod desk;
 mod people;
 mod visitor;
 
@@ -108,12 +109,13 @@ impl Demo {
         right &= forge(context, &visitor, green).await?;
         context.tell(if right { "every verdict was right" } else { "a verdict was WRONG" })?;
 
-        // 5. For others to use.
+        // 5. For others to use, each site with its day before it.
         if self.once {
             serving.stop().await;
             app.stop().await;
             return Ok(if right { Answer::Yes } else { Answer::No });
         }
+        desk::prepare(&visitor).await?;
         invite(context, &visitor)?;
         serve::until_stopped(context, serving, app.stop()).await
     }

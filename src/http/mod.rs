@@ -12,6 +12,7 @@ pub mod changes;
 pub mod corrections;
 mod docs;
 pub mod dose_changes;
+pub mod dose_lists;
 pub mod doses;
 mod envelope;
 pub mod health;
@@ -19,6 +20,7 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+pub mod log;
 pub mod login;
 pub mod openid;
 mod origin;
@@ -144,6 +146,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.rules)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.told)));
     cfg.app_data(web::Data::from(Arc::clone(shared.app.engine())));
+    cfg.app_data(web::Data::from(Arc::clone(shared.app.registry())));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.logins)));
     cfg.app_data(BodyTimeout(Duration::from_secs(config.http.request_timeout_s)));
@@ -190,7 +193,12 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/changes") => get().to(changes::get_changes),
         ("GET", "/v1/trust-list/did.json") => get().to(trust_list::get_trust_list_did),
         ("GET", "/v1/rules") => get().to(rules::get_rules),
+        ("GET", "/v1/log/checkpoint") => get().to(log::get_checkpoint),
+        ("GET", "/v1/log/tile/{tile}") => get().to(log::get_tile),
+        ("GET", "/v1/log/by-prefix/{prefix}") => get().to(log::get_by_prefix),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
+        ("GET", "/v1/doses") => get().to(dose_lists::get_doses),
+        ("GET", "/v1/dose-changes") => get().to(dose_lists::get_dose_changes),
         ("PATCH", "/v1/doses/{id}") => web::patch().to(dose_changes::patch_dose),
         ("POST", "/v1/certificates/{uvci}/renew") => web::post().to(dose_changes::post_renewal),
         ("POST", "/v1/corrections") => web::post().to(corrections::post_correction),
@@ -263,9 +271,10 @@ fn get() -> actix_web::Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// The table's path as the router writes it: a UVCI holds neither slash nor dot, so that the dot begins the format.
+/// The table's path as the router writes it: a UVCI holds neither slash nor dot, so that the dot begins the format; a tile's
+/// name holds slashes.
 fn pattern(path: &str) -> String {
-    path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}")
+    path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}").replace("{tile}", "{tile:.+}")
 }
 
 /// Mounts one resource as every route is: answers sealed, other methods refused, CORS where it is public.

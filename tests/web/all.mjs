@@ -3,3 +3,7 @@ import './pages.test.mjs';
 import './login.test.mjs';
 import './verdicts.test.mjs';
 import './scan.test.mjs';
+import './board.test.mjs';
+import './centre.test.mjs';
+import './citizen.test.mjs';
+import './desk.test.mjs';
