@@ -124,7 +124,7 @@ test('a page says for whom it is to one who is somebody else, and nothing of it 
   await page.goto('/desk');
   await out(page);
   await page.getByText('Trang này dành cho cơ sở tiêm chủng.').waitFor();
-  assert.match(await page.locator('section.login').textContent(), /đang đăng nhập là sở y tế tỉnh/);
+  assert.match(await page.locator('section.login').textContent(), /đang đăng nhập với vai trò: sở y tế tỉnh/);
   await page.getByRole('button', { name: /Ba Đình/ }).click();
   await page.locator('section.login').waitFor({ state: 'detached' });
   await context.close();

@@ -10,8 +10,8 @@ export const words = dictionary(
     demo: 'Bản demo: chọn một vai trò',
     demoHint: 'Không cần mật khẩu; mọi dữ liệu ở đây đều là giả.',
     none: 'Ở đây chưa cài đặt cách đăng nhập nào. Hãy báo người quản trị: cần mục [openid] trong cấu hình.',
-    other: (role: string) => `Bạn đang đăng nhập là ${role}.`,
-    instead: 'Đăng nhập với vai trò khác:',
+    other: (role: string) => `Bạn đang đăng nhập với vai trò: ${role}.`,
+    instead: 'Đăng nhập với vai trò khác',
     out: 'Đăng xuất',
     remembered: 'Không kết nối được với máy chủ: trang đang dùng lần đăng nhập trước.',
     citizen: 'người dân',
@@ -20,6 +20,12 @@ export const words = dictionary(
     ministry: 'Bộ Y tế',
     response: 'trung tâm đáp ứng',
     verifier: 'máy quét',
+    forCitizen: 'người dân',
+    forFacility: 'cơ sở tiêm chủng',
+    forProvince: 'sở y tế tỉnh',
+    forMinistry: 'Bộ Y tế',
+    forResponse: 'trung tâm đáp ứng',
+    forVerifier: 'máy quét',
     or: 'hoặc',
   },
   {
@@ -29,16 +35,22 @@ export const words = dictionary(
     demo: 'Demo: choose a role',
     demoHint: 'No password is needed; all data here is made up.',
     none: 'No way to log in is set up here. Tell whoever runs the service: it needs [openid] in its settings.',
-    other: (role: string) => `You are logged in as ${role}.`,
-    instead: 'Log in as somebody else:',
+    other: (role: string) => `You are logged in as: ${role}.`,
+    instead: 'Log in as somebody else',
     out: 'Log out',
     remembered: 'The service cannot be reached: the page goes on with the last log-in.',
-    citizen: 'citizens',
-    facility: 'vaccination sites',
-    province: 'provincial health departments',
-    ministry: 'the Ministry of Health',
-    response: 'the response centre',
-    verifier: 'verifiers',
+    citizen: 'citizen',
+    facility: 'vaccination site',
+    province: 'provincial health department',
+    ministry: 'Ministry of Health',
+    response: 'response centre',
+    verifier: 'verifier',
+    forCitizen: 'citizens',
+    forFacility: 'vaccination sites',
+    forProvince: 'provincial health departments',
+    forMinistry: 'the Ministry of Health',
+    forResponse: 'the response centre',
+    forVerifier: 'verifiers',
     or: 'or',
   },
 );
@@ -63,9 +75,18 @@ export const failures = dictionary(
   },
 );
 
-/** Roles as a sentence has them: `a, b or c`. */
-export function named(roles: readonly Role[]): string {
-  const names = roles.map((role) => words()[role]);
+/** For whom something is, as a sentence has it: `a, b or c`. */
+export function forWhom(roles: readonly Role[]): string {
+  const names = roles.map((role) => words()[FOR[role]]);
   const last = names.pop() ?? '';
   return names.length ? `${names.join(', ')} ${words().or} ${last}` : last;
 }
+
+const FOR = {
+  citizen: 'forCitizen',
+  facility: 'forFacility',
+  province: 'forProvince',
+  ministry: 'forMinistry',
+  response: 'forResponse',
+  verifier: 'forVerifier',
+} as const;
