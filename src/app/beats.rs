@@ -23,8 +23,8 @@ const STALE_MS: i64 = 5_000;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What costs more is asked for once in so many beats.
 const SELDOM: u32 = 5;
-/// Folding takes at most one part in so many of a node's time, however much there is.
-const SHARE: u32 = 10;
+/// Folding takes at most one part in so many of a node's time; where more waits than is folded at once, one in so many.
+const SHARE: (u32, u32) = (10, 5);
 
 /// What is asked for seldom.
 #[derive(Default)]
@@ -163,8 +163,11 @@ impl App {
         loop {
             let began = Instant::now();
             let folded = self.fold_counts().await;
-            let rest = began.elapsed() * (SHARE - 1);
-            let pause = if matches!(folded, Ok(true)) { rest } else { rest.max(EVERY) };
+            let took = began.elapsed();
+            let pause = match folded {
+                Ok(true) => took * (SHARE.1 - 1),
+                Ok(false) | Err(_) => EVERY.max(took * (SHARE.0 - 1)),
+            };
             match folded {
                 Ok(_) => failing = false,
                 Err(error) if failing => tracing::debug!(code = error.code(), "still cannot fold the counters"),

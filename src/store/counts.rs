@@ -120,8 +120,8 @@ fn lag_slot(recorded: i64, given: i64) -> String {
     LAG_DAYS.iter().position(|last| days <= *last).unwrap_or(LAG_DAYS.len()).to_string()
 }
 
-/// Outbox rows that are folded in one transaction at most.
-const ROWS: i64 = 256;
+/// Outbox rows that are folded in one transaction at most: those of a backlog hold some thousands of facts each.
+const ROWS: i64 = 128;
 /// For how long the holder of the lease holds it; another node takes over after that.
 const LEASE: Duration = Duration::from_secs(5);
 const FOLDER: &str = "counters";
