@@ -42,7 +42,7 @@ export const words = dictionary(
     noFigure: 'chưa có số liệu',
     days: (count: string) => `${count} ngày`,
     upTo: (to: string) => `dưới ${to}`,
-    between: (from: string, to: string) => `${from}\u00a0–\u00a0${to}`,
+    between: (from: string, to: string) => `${from} – ${to}`,
     from: (from: string) => `từ ${from}`,
 
     map: 'Bản đồ các tỉnh',
@@ -145,7 +145,7 @@ export const words = dictionary(
     noFigure: 'no figure yet',
     days: (count: string) => `${count} days`,
     upTo: (to: string) => `under ${to}`,
-    between: (from: string, to: string) => `${from}\u00a0–\u00a0${to}`,
+    between: (from: string, to: string) => `${from} – ${to}`,
     from: (from: string) => `${from} and more`,
 
     map: 'Map of the provinces',
