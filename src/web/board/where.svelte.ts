@@ -6,13 +6,14 @@ export interface Where {
   district?: string;
 }
 
-function read(): Where {
-  const found = /^#(\d{2})(?:\/(\d{3}))?$/.exec(location.hash);
-  return { ...(found?.[1] && { province: found[1] }), ...(found?.[2] && { district: found[2] }) };
+/** What the address says; nothing if what stands behind `#` is a part of the page, as where "skip to the main content" leads. */
+function read(): Where | undefined {
+  const found = /^(?:#(\d{2})(?:\/(\d{3}))?)?$/.exec(location.hash);
+  return found ? { ...(found[1] && { province: found[1] }), ...(found[2] && { district: found[2] }) } : undefined;
 }
 
-let current = $state.raw(read());
-addEventListener('hashchange', () => (current = read()));
+let current = $state.raw(read() ?? {});
+addEventListener('hashchange', () => (current = read() ?? current));
 
 export const where = {
   get now(): Where {

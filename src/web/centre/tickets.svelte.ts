@@ -1,6 +1,6 @@
 // The response centre's cases, as the service has them.
 import { type Schemas, apiAs } from '../api/client';
-import { plain } from '../shared/figures';
+import { plain } from '../shared/communes';
 
 /** What was done with a case. */
 export interface Step {
@@ -73,7 +73,7 @@ export class Cases {
 
   /** Those of the chosen state that hold `text`; severe reactions first, then the oldest; of closed ones the newest first. */
   shown(text: string, provinces: ReadonlyMap<string, string>): Ticket[] {
-    const wanted = plain(text.trim());
+    const wanted = plain(text);
     const says = ({ ticket, said, province, assigned_to, steps }: Ticket) =>
       plain([ticket, said, provinces.get(province), assigned_to, ...steps.map(({ note }) => note)].join(' ')).includes(wanted);
     const urgency = ({ kind, status }: Ticket) => (kind === 'severe_reaction' && status !== 'closed' ? 0 : 1);

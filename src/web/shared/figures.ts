@@ -1,4 +1,5 @@
 // Figures as people read them, in the page's language.
+import { vietnameseDay } from '../verify/dates';
 import { language } from '../words/language.svelte';
 
 /** What stands for a number that is not known. */
@@ -49,19 +50,11 @@ export function percent(value: number | null | undefined): string {
   return formatted(Math.floor(value * scale) / scale / 100, 'percent', 1);
 }
 
-/** Viet Nam is seven hours ahead of UTC all year. */
-const inVietNam = (ms: number) => new Date(ms + 7 * 3_600_000).toISOString();
+/** The hour, minute and second in Viet Nam, seven hours ahead of UTC all year, of an instant in milliseconds since 1970. */
+export const clock = (ms: number) => new Date(ms + 7 * 3_600_000).toISOString().slice(11, 19);
 
-/** The hour, minute and second in Viet Nam of an instant in milliseconds since 1970. */
-export const clock = (ms: number) => inVietNam(ms).slice(11, 19);
-
-/** The date in Viet Nam of an instant in milliseconds since 1970, as ISO 8601 writes it. */
-export const dateOf = (ms: number) => inVietNam(ms).slice(0, 10);
-
-/** Text that is the same with and without marks, in any case: what is looked for in. */
-export function plain(text: string): string {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').replaceAll(/[đĐ]/g, 'd').toLowerCase();
-}
+/** The day in Viet Nam that it is. */
+export const today = () => vietnameseDay(Date.now() / 1000);
 
 /** A province's name without what it is: everybody knows. */
 export function shortName(name: string): string {
