@@ -96,6 +96,8 @@ pub struct ProductDocument {
     prophylaxis: &'static str,
     /// How many doses its course has.
     course: u8,
+    /// Days between two doses under which the interval is flagged as too short.
+    min_interval_days: u16,
     /// The first day on which it can have been given.
     exists_since: String,
 }
@@ -331,6 +333,7 @@ pub async fn get_products(request: HttpRequest) -> Result<HttpResponse, Problem>
         holder: row.holder,
         prophylaxis: row.prophylaxis,
         course: row.course,
+        min_interval_days: row.min_interval_days,
         exists_since: row.exists_since.to_string(),
     });
     answer(&request, products.collect::<Vec<_>>())
