@@ -151,6 +151,15 @@ CREATE TABLE dose_change (
     FOREIGN KEY (person_id, dose_id) REFERENCES dose (person_id, dose_id)
 );
 
+-- The changes of a facility's doses that wait for a second person.
+CREATE TABLE dose_change_by_facility (
+    facility_code text NOT NULL,
+    made_at timestamptz NOT NULL,
+    change_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    PRIMARY KEY (facility_code, made_at, change_id)
+);
+
 -- What somebody says is missing or wrong, or a dose that cannot be matched; answered by a facility before its deadline.
 CREATE TABLE correction (
     person_id uuid NOT NULL REFERENCES person (person_id),

@@ -8,6 +8,7 @@ mod ended;
 pub mod engine;
 mod enlist;
 mod held;
+pub mod hub;
 pub mod imports;
 pub mod live;
 mod log;
@@ -140,7 +141,7 @@ pub struct App {
     registry: Arc<Registry>,
     pictures: Pictures,
     stats: stats::Stats,
-    hub: live::Hub,
+    hub: hub::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -192,7 +193,7 @@ impl App {
             registry: Arc::new(Registry::new(store.clone())),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
-            hub: live::Hub::default(),
+            hub: hub::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -327,7 +328,7 @@ impl App {
     }
 
     /// Where those listen who watch.
-    pub fn hub(&self) -> &live::Hub {
+    pub fn hub(&self) -> &hub::Hub {
         &self.hub
     }
 

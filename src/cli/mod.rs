@@ -136,6 +136,7 @@ failures!(
     crate::app::StartError,
     crate::hsm::HsmError,
     crate::http::ServeError,
+    crate::http::openid::OpenIdError,
     crate::follower::FollowError,
     crate::keyring::KeyringError,
     crate::keyring::backup::BackupError,

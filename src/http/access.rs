@@ -151,6 +151,8 @@ pub const ROUTES: &[Route] = &[
     roles("GET",  "/v1/session",                           [All,   All,     All,     All,     All,     All]),
     roles("DELETE", "/v1/session",                         [All,   All,     All,     All,     All,     All]),
     roles("POST", "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
+    roles("GET",  "/v1/doses",                             [No,    Own,     No,      No,      No,      No]),
+    roles("GET",  "/v1/dose-changes",                      [No,    Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/certificates",                      [Own,   No,      No,      No,      No,      No]),
     roles("GET",  "/v1/certificates/{uvci}",               [Own,   Own,     Own,     All,     No,      No]),
     roles("GET",  "/v1/certificates/{uvci}.{format}",      [Own,   Own,     Own,     All,     No,      No]),

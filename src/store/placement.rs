@@ -56,6 +56,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("log_entry", By("head")),
         ("registration_by_district", By("district_code")),
         ("correction_by_facility", By("facility_code")),
+        ("dose_change_by_facility", By("facility_code")),
         ("account", By("account_id")),
         ("account_member", By("account_id")),
         ("account_by_phone", By("phone_hash")),

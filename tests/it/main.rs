@@ -38,6 +38,7 @@ mod log;
 mod login;
 mod nodes;
 mod offline;
+mod openid;
 mod qr;
 mod revocations;
 mod rules;
