@@ -6,6 +6,7 @@
 
 mod kept;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -177,9 +178,9 @@ pub struct Auditor {
     clock: Clock,
     kept: Kept,
     known: KeptLog,
-    /// Tiles that were proved or are to be, of the checkpoint at hand.
+    /// Tiles of the checkpoint at hand; what is made of them is proved each time.
     tiles: Tiles,
-    have: Vec<Tile>,
+    have: HashSet<Tile>,
 }
 
 impl Auditor {
@@ -199,7 +200,14 @@ impl Auditor {
         if named.is_some() {
             known.anchor = named;
         }
-        Ok(Auditor { node: Issuer::new(url, roots)?, clock, kept, known, tiles: Tiles::default(), have: Vec::new() })
+        Ok(Auditor {
+            node: Issuer::new(url, roots)?,
+            clock,
+            kept,
+            known,
+            tiles: Tiles::default(),
+            have: HashSet::new(),
+        })
     }
 
     /// The anchor that the trust list is held to.
@@ -277,7 +285,7 @@ impl Auditor {
             self.kept.put_evidence(&note, checkpoint.size)?;
             return Ok(Err(finding));
         }
-        (self.tiles, self.have) = (Tiles::default(), Vec::new());
+        (self.tiles, self.have) = (Tiles::default(), HashSet::new());
         self.known.origin = Some(checkpoint.origin.clone());
         self.known.note = String::from_utf8_lossy(&note).into_owned();
         self.kept.put(&self.known)?;
@@ -390,7 +398,7 @@ impl Auditor {
                 _ => return Ok(Err(Finding::Malformed(path))),
             };
             self.tiles.add(tile.level, tile.n, hashes);
-            self.have.push(*tile);
+            self.have.insert(*tile);
         }
         Ok(Ok(()))
     }
