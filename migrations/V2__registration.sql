@@ -271,3 +271,10 @@ CREATE TABLE session_end (
     epoch bigint NOT NULL,
     PRIMARY KEY (bucket, account_id)
 );
+
+-- What each node wrote last, which it looks for on every replica: how far that has come.
+CREATE TABLE replica_beat (
+    node uuid PRIMARY KEY,       -- the process
+    n bigint NOT NULL,
+    sent_at timestamptz NOT NULL
+);

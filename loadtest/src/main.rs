@@ -12,8 +12,10 @@ mod doses;
 mod lists;
 mod matching;
 mod node;
+mod propagation;
 mod steady;
 mod texts;
+mod wire;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -53,6 +55,12 @@ struct Arguments {
     /// Be the node of the doses
     #[arg(long, hide = true)]
     doses_node: bool,
+    /// Be a verifier node of the node at this address, with what it knows in the directory
+    #[arg(long, hide = true, value_name = "URL", requires = "dir")]
+    follower_of: Option<String>,
+    /// Where a verifier node keeps what it knows
+    #[arg(long, hide = true)]
+    dir: Option<std::path::PathBuf>,
     /// Be the node that verifies: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -74,6 +82,8 @@ enum Part {
     Doses,
     /// Pages of localities' lists
     Lists,
+    /// A revocation on its way to every other node
+    Propagation,
     /// Verifying, beside a handler that answers a constant
     Verify,
 }
@@ -85,6 +95,9 @@ fn main() -> Result<()> {
     }
     if let Some(dir) = &arguments.citizens_node {
         return citizens::serve(dir);
+    }
+    if let (Some(issuer), Some(dir)) = (&arguments.follower_of, &arguments.dir) {
+        return propagation::follow(issuer, dir);
     }
     if arguments.doses_node {
         return doses::node();
@@ -102,6 +115,7 @@ fn main() -> Result<()> {
             Part::Registrations => citizens::run(length)?,
             Part::Doses => doses::run(length)?,
             Part::Lists => lists::run(arguments.full)?,
+            Part::Propagation => propagation::run()?,
             Part::Verify => verify(&arguments)?,
         };
         figures.iter().for_each(|figure| println!("{figure}"));

@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// Takes the rules over as they are in `store`. Those in force stay if it has some that cannot be read.
-    async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
+    pub(super) async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
         if let Some(json) = store.rules().await? {
             self.set_rules(Rules::new(RulesDocument::read(json.as_bytes())?)?);
         }
@@ -52,17 +52,22 @@ impl Engine {
         // would be missed by both, and taken off by `settle`.
         let unnumbered = store.unnumbered_revocations(PAGE).await?;
         self.put_ahead(&unnumbered);
-        loop {
-            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
-            self.take_events(&events);
-            if events.len() < PAGE as usize {
-                break;
-            }
-        }
+        self.take_numbered(store).await?;
         if unnumbered.len() < PAGE as usize {
             self.settle(&before, &unnumbered);
         }
         Ok(())
+    }
+
+    /// Takes over the revocations that have a version which is not known here.
+    pub(super) async fn take_numbered(&self, store: &Store) -> Result<(), StoreError> {
+        loop {
+            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
+            self.take_events(&events);
+            if events.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes the trust list over as it is in `store`.
@@ -90,7 +95,12 @@ impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
         let known = self.trust().version();
-        self.engine.refresh(&self.store, self.node).await?;
+        if let Err(error) = self.engine.refresh(&self.store, self.node).await {
+            if self.store.age().is_some() && self.engine.catch_up(&self.store).await.is_ok() {
+                self.tell_followers();
+            }
+            return Err(error);
+        }
         self.tell_editions();
         self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));

@@ -21,10 +21,11 @@ use zeroize::Zeroizing;
 
 use super::access::{Reach, Role, Route};
 use super::problem::{Kind, Problem};
-use crate::app::App;
+use super::reading;
+use crate::app::{App, Wrote};
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
-use crate::store::Audited;
+use crate::store::{Audited, Store};
 
 /// Makes and checks bearer tokens.
 pub struct TokenKey {
@@ -267,6 +268,8 @@ pub struct Staff {
     pub caller: Caller,
     /// Never [`Reach::No`].
     pub reach: Reach,
+    /// Held until the answer is sent, of a request that may write.
+    _wrote: Option<Arc<Wrote>>,
 }
 
 impl Staff {
@@ -278,17 +281,22 @@ impl Staff {
             rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
         let caller = key.verify(bearer(request)?, now)?;
+        let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
         let staff = match row.who.reach(caller.role) {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
-            reach => Staff { caller, reach },
+            reach => Staff { _wrote: reading::note_write(request, app, &caller), caller, reach },
         };
         if let Some(account) = staff.account() {
-            let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
             if app.ended_sessions().is_over(account, staff.caller.epoch) {
                 return Err(AuthError::Expired.into());
             }
         }
         Ok(staff)
+    }
+
+    /// The database for a look-up of theirs that may lag, but never behind what they wrote.
+    pub fn lookups(&self, request: &HttpRequest, app: &App) -> Store {
+        reading::lookups(request, app, Some(&self.caller))
     }
 
     /// Whether something that belongs to this facility, in this province, is within reach.

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;
+use super::reading;
 use crate::app::App;
 use crate::language::Said;
 use crate::policy;
@@ -110,7 +111,7 @@ pub struct ProductDocument {
     )
 )]
 pub async fn get_provinces(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let rows = app.store().provinces().await?;
+    let rows = reading::lookups(&request, &app, None).provinces().await?;
     answer(
         &request,
         rows.into_iter().map(|row| ProvinceDocument { code: row.code, name: row.name }).collect::<Vec<_>>(),
@@ -283,7 +284,7 @@ pub async fn get_declaration(request: HttpRequest) -> Result<HttpResponse, Probl
     )
 )]
 pub async fn get_facilities(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let rows = app.store().facilities().await?;
+    let rows = reading::lookups(&request, &app, None).facilities().await?;
     let facility =
         |row: crate::store::Facility| FacilityDocument { code: row.code, name: row.name, province: row.province };
     answer(&request, rows.into_iter().map(facility).collect::<Vec<_>>())

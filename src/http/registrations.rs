@@ -187,7 +187,7 @@ pub async fn get_registrations(app: web::Data<App>, request: HttpRequest) -> Res
     let Some(account) = staff.account() else {
         return registration_lists::answer(app.into_inner(), &request, staff).await;
     };
-    let rows = app.desk().registrations(account, None).await?;
+    let rows = staff.lookups(&request, &app).registrations(account, None).await?;
     let key = &app.desk().data_key;
     let documents = rows.iter().map(|(person, row)| RegistrationDocument::of(key, person, row));
     let documents = documents.collect::<Result<Vec<_>, _>>()?;

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::refusals::ReadRefusals;
 use crate::app::App;
 use crate::registration::priority;
-use crate::store::DemandRow;
+use crate::store::{DemandRow, Store};
 
 /// What is counted.
 #[derive(Deserialize, IntoParams)]
@@ -85,21 +85,21 @@ pub async fn get_stats(app: web::Data<App>, request: HttpRequest) -> Result<Http
         true => None,
         false => Some(locality::asked_for(&app, &staff, province, district).await?),
     };
-    let (stats, store) = (app.stats(), app.store());
-    let totals = stats.totals(store, now).await?;
+    let (stats, store) = (app.stats(), staff.lookups(&request, &app));
+    let totals = stats.totals(&store, now).await?;
     let (as_of, demand) = match &locality {
         None => {
-            let demand = stats.demand(store, None, now).await?;
+            let demand = stats.demand(&store, None, now).await?;
             (demand.as_of, by_province(&demand.rows))
         }
         Some(place) if district.is_some() => (now, by_ward(place, &store.demand(Some(&place.districts)).await?)),
         Some(place) => {
-            let demand = stats.demand(store, Some((&place.province, &place.districts)), now).await?;
+            let demand = stats.demand(&store, Some((&place.province, &place.districts)), now).await?;
             (demand.as_of, by_ward(place, &demand.rows))
         }
     };
     let only = locality.as_ref().map(|place| place.province.as_str());
-    let provinces = provinces(&app, &totals.doses, &totals.people, only).await?;
+    let provinces = provinces(&store, &totals.doses, &totals.people, only).await?;
     Ok(asked::answer(&StatsDocument { as_of: as_of.0.min(totals.as_of.0), demand, provinces }))
 }
 
@@ -132,12 +132,12 @@ fn by_province(rows: &[DemandRow]) -> Vec<DemandCount> {
 }
 
 async fn provinces(
-    app: &App,
+    store: &Store,
     doses: &[(String, i64)],
     people: &[(String, i64)],
     only: Option<&str>,
 ) -> Result<Vec<ProvinceCount>, Problem> {
-    let facilities = app.store().facilities().await?;
+    let facilities = store.facilities().await?;
     let home: BTreeMap<&str, &str> = facilities.iter().map(|row| (row.code.as_str(), row.province.as_str())).collect();
     let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for (facility, count) in doses {

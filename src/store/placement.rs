@@ -34,6 +34,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("foreign_revocation_batch", Coordinator),
         ("foreign_revocation", Coordinator),
         ("lease", Coordinator),
+        ("replica_beat", Coordinator),
         ("person", ByPerson),
         ("dose", ByPerson),
         ("certificate", ByPerson),

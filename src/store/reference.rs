@@ -62,17 +62,14 @@ impl Store {
 
     /// Every province, by code.
     pub async fn provinces(&self) -> Result<Vec<Province>, StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached("-- provinces\nSELECT code, name FROM province ORDER BY code").await?;
-        let rows = client.query(&stmt, &[]).await?;
+        let rows = self.rows("-- provinces\nSELECT code, name FROM province ORDER BY code", &[]).await?;
         Ok(rows.iter().map(|row| Province { code: row.get(0), name: row.get(1) }).collect())
     }
 
     /// Every facility, by code.
     pub async fn facilities(&self) -> Result<Vec<Facility>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- facilities\nSELECT code, name, province_code FROM facility ORDER BY code";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[]).await?;
+        let rows = self.rows(sql, &[]).await?;
         Ok(rows.iter().map(|row| Facility { code: row.get(0), name: row.get(1), province: row.get(2) }).collect())
     }
 
