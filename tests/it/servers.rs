@@ -55,9 +55,11 @@ impl Server {
 
     /// Starts it, and waits until it answers.
     pub fn start(&mut self, more: &[&str]) {
-        // Under a shell that ends it when the pipe that we hold ends, however that comes.
+        // Ended when the pipe that we hold ends, however that comes. It is our own child, whom we wait for when it is killed: who
+        // comes after it would take one that nobody waited for to be alive.
+        let ended_with_us = r#"exec 3<&0 </dev/null; (read _ <&3; kill -QUIT $$) & exec "$@" 3<&-"#;
         let mut server = self.command_at(Path::new("/bin/sh"));
-        server.args(["-c", r#""$@" & server=$!; read _; kill -QUIT $server; wait"#, "sh"]).arg(of_postgres("postgres"));
+        server.args(["-c", ended_with_us, "sh"]).arg(of_postgres("postgres"));
         server.arg("-D").arg(self.cluster()).arg("-c").arg(format!("port={}", self.port));
         server.args(SETTINGS.iter().chain(more).flat_map(|setting| ["-c", setting]));
         let log = std::fs::File::options().append(true).create(true).open(self.dir.join("log")).expect("a log");
@@ -129,7 +131,7 @@ impl Server {
 
     fn answers(&self) -> bool {
         let mut ready = self.command("pg_isready");
-        ready.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        ready.args(["-q", "-h", "127.0.0.1", "-U", "tester", "-d", "postgres", "-p", &self.port.to_string()]);
         ready.status().is_ok_and(|status| status.success())
     }
 
