@@ -1,6 +1,6 @@
 //! Doses, and the facilities' numbers of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -141,13 +141,14 @@ impl Tx<'_> {
         let sql = format!(
             "-- doses with certificates
              SELECT {COLUMNS}, {}, d.voided_at IS NOT NULL
-             FROM dose d JOIN certificate c ON c.person_id = d.person_id
-             WHERE d.person_id = ANY($1) AND d.dose_id = ANY($2)",
+             FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, dose_id)
+             JOIN dose d ON d.person_id = k.person_id AND d.dose_id = k.dose_id
+             JOIN certificate c ON c.person_id = d.person_id",
             certificates::COLUMNS
-        );
+        ); // not `= ANY` of both columns: the index is then asked for each person with each dose
         let stmt = self.inner.prepare_cached(&sql).await?;
-        let people: Vec<Uuid> = records.iter().map(|record| record.person).collect();
-        let doses: Vec<Uuid> = records.iter().map(|record| record.dose).collect();
+        let asked: BTreeSet<(Uuid, Uuid)> = records.iter().map(|record| (record.person, record.dose)).collect();
+        let (people, doses): (Vec<Uuid>, Vec<Uuid>) = asked.into_iter().unzip();
         let mut certified: HashMap<(Uuid, Uuid), CertifiedDose> = HashMap::new();
         for row in self.inner.query(&stmt, &[/* people */ &people, /* doses */ &doses]).await? {
             let dose = dose_of(&row)?;
