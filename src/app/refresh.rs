@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
+use crate::certificate::UnixSeconds;
 use crate::ed25519;
 use crate::policy::{Rules, RulesDocument};
 use crate::store::{IssuerKeyRow, Store, StoreError};
@@ -18,6 +19,8 @@ const PAGE: i64 = 10_000;
 /// What falls due with time is looked for once in so many refreshes; corrections past their deadline so many at a time.
 const DEADLINES_EVERY: u32 = 25;
 const DEADLINES_PAGE: i64 = 500;
+/// Within this a revocation is in force on every node: one that was refreshed longer ago says so in its verdicts.
+const IN_STEP: Duration = Duration::from_secs(1);
 /// How often histograms are folded, so that they stay small.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -96,11 +99,16 @@ impl App {
     pub async fn refresh(&self) -> Result<(), StartError> {
         let known = self.trust().version();
         if let Err(error) = self.engine.refresh(&self.store, self.node).await {
+            if let Some(age) = self.refreshed.load().map(|at| at.elapsed()).filter(|age| *age > IN_STEP) {
+                let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+                self.engine.set_synced_at(Some(UnixSeconds(self.clock.now().0.saturating_sub(age))));
+            }
             if self.store.age().is_some() && self.engine.catch_up(&self.store).await.is_ok() {
                 self.tell_followers();
             }
             return Err(error);
         }
+        self.engine.set_synced_at(None);
         self.tell_editions();
         self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));

@@ -62,9 +62,14 @@ impl Nurse {
     }
 }
 
-async fn verdict(node: SocketAddr, text: &str) -> String {
+async fn verified(node: SocketAddr, text: &str) -> Value {
     let headers = [("content-type", "text/plain")];
-    let verdict = Connection::open(node).await.request("POST", "/v1/verify", &headers, text.as_bytes()).await.json();
+    Connection::open(node).await.request("POST", "/v1/verify", &headers, text.as_bytes()).await.json()
+}
+
+/// The word for the verdict on a text: its reason, else its result.
+async fn verdict(node: SocketAddr, text: &str) -> String {
+    let verdict = verified(node, text).await;
     verdict["reason"].as_str().or(verdict["result"].as_str()).expect("a verdict").to_owned()
 }
 
@@ -141,7 +146,7 @@ fn look_ups_go_to_a_replica_that_keeps_up_and_to_the_primary_where_it_does_not()
         assert_eq!(binh.sessions(strict_at, &[]).await, 1, "the primary answers");
         assert!(metric(patient_at, "thexanh_replica_lag_seconds", "").await > 0.2);
         // What a replica has not got is asked of the primary, where it is asked for by its name.
-        let (second, _) = an.dose(strict_at, 2).await.expect("records");
+        let (second, second_text) = an.dose(strict_at, 2).await.expect("records");
         assert_eq!(binh.get(patient_at, &format!("/v1/certificates/{second}"), &[]).await.json()["state"], "valid");
         // Nor is a certificate valid because a replica has not heard yet.
         assert_eq!(verdict(patient_at, &text).await, "accepted");
@@ -174,6 +179,8 @@ fn look_ups_go_to_a_replica_that_keeps_up_and_to_the_primary_where_it_does_not()
             assert!(answer.header("age").parse::<u64>().is_ok(), "{:?}", answer.header("age"));
             assert_eq!(binh.get(at, &path, &[]).await.json()["state"], "revoked");
             assert_eq!(verdict(at, &text).await, "revoked");
+            until("it says how old it is", async || verified(at, &second_text).await["as_of"]["synced_at"].is_i64())
+                .await;
             assert_eq!(metric(at, "thexanh_primary_away", "").await, 1.0);
             let refused = an.post(at, "/v1/doses", &dose_of(3)).await;
             refused.problem(503, "unavailable");
@@ -182,6 +189,7 @@ fn look_ups_go_to_a_replica_that_keeps_up_and_to_the_primary_where_it_does_not()
         primary.start(&[]);
         for at in [patient_at, strict_at] {
             until("it is back", async || ready(at).await.text() == "ready\n").await;
+            until("it is in step", async || verified(at, &second_text).await["as_of"].get("synced_at").is_none()).await;
             let (third, _) = an.dose(at, 3).await.expect("records");
             assert_eq!(an.get(at, &format!("/v1/certificates/{third}"), &[]).await.json()["state"], "valid");
             assert_eq!(metric(at, "thexanh_primary_away", "").await, 0.0);
