@@ -82,8 +82,11 @@ impl Server {
 
     /// Makes a standby the primary.
     pub async fn promote(&self) {
-        let promoted = self.client().await.query_one("SELECT pg_promote()", &[]).await.expect("promotes");
+        let client = self.client().await;
+        let promoted = client.query_one("SELECT pg_promote()", &[]).await.expect("promotes");
         assert!(promoted.get::<_, bool>(0), "{}", self.log());
+        // Before its first checkpoint pg_rewind takes it for what it was.
+        client.batch_execute("CHECKPOINT").await.expect("notes that it is");
     }
 
     /// Comes back as a standby of `primary`, which took its place: what it has of its own that nobody was told of is thrown away.
