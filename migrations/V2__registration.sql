@@ -278,3 +278,27 @@ CREATE TABLE replica_beat (
     n bigint NOT NULL,
     sent_at timestamptz NOT NULL
 );
+
+-- What is counted. The outbox: what one transaction changed, written with it; the holder of a lease folds committed rows into
+-- the counters and takes them off in the same transaction, so that nothing is counted twice or never.
+CREATE TABLE tally (
+    tally_id uuid PRIMARY KEY,
+    changes text NOT NULL        -- JSON: facts, each with how many more there are
+);
+
+-- Sums over what stands in the other tables, a row for each of a place's: a commune, district, province or facility.
+CREATE TABLE counter (
+    kind text NOT NULL,
+    place text NOT NULL,         -- its code, or '' where none is known
+    day date NOT NULL,           -- 1970-01-01 where days are not told apart
+    slot text NOT NULL,          -- what is told apart beside: a status, a lag, or ''
+    value bigint NOT NULL,
+    PRIMARY KEY (kind, place, day, slot)
+);
+
+-- What each node says of itself every second; gone an hour after its last.
+CREATE TABLE beat (
+    node_id uuid PRIMARY KEY,
+    at timestamptz NOT NULL,     -- by the database's clock
+    said jsonb NOT NULL
+);

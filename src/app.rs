@@ -1,6 +1,7 @@
 //! The running service: the verify engine's snapshots and caches, what keeps them fresh, and the desk that records doses.
 //! Knows no HTTP.
 
+mod beats;
 pub mod changes;
 pub mod editions;
 mod ended;
@@ -9,6 +10,8 @@ mod enlist;
 mod held;
 pub mod imports;
 mod lately;
+pub mod live;
+mod meters;
 mod pictures;
 mod proofs;
 mod refresh;
@@ -39,6 +42,7 @@ pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signe
 pub use held::HeldLists;
 use imports::Imports;
 pub use lately::{Lately, Wrote};
+pub use meters::{Meter, Meters};
 pub use pictures::Picture;
 use pictures::Pictures;
 pub use refresh::trust_list;
@@ -134,6 +138,7 @@ pub struct App {
     imports: Imports,
     pictures: Pictures,
     stats: stats::Stats,
+    hub: live::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -189,6 +194,7 @@ impl App {
             ended_sessions: EndedSessions::default(),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            hub: live::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -213,6 +219,8 @@ impl App {
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_beating(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_counts(app.stop.subscribe())),
         ];
         *app.tasks.lock().unwrap_or_else(PoisonError::into_inner) = tasks;
         Ok(app)
@@ -228,8 +236,10 @@ impl App {
         for task in tasks {
             let _ = task.await;
         }
-        if let Err(error) = self.store.stop_sequencing(self.node).await {
-            tracing::warn!(code = error.code(), "could not give the lease back; another node waits for its end");
+        for given_back in [self.store.stop_sequencing(self.node).await, self.store.stop_folding(self.node).await] {
+            if let Err(error) = given_back {
+                tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");
+            }
         }
     }
 
@@ -324,9 +334,14 @@ impl App {
         &self.recorder
     }
 
-    /// Counts over provinces and the country.
+    /// The counters, as dashboards are shown them.
     pub fn stats(&self) -> &stats::Stats {
         &self.stats
+    }
+
+    /// Where those listen who watch.
+    pub fn hub(&self) -> &live::Hub {
+        &self.hub
     }
 
     /// Registers citizens.
@@ -368,7 +383,7 @@ impl App {
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
         // A replica that answers is enough to go on with, and to be asked: see `remarks`.
-        if !self.is_fresh() && self.store.replicas().iter().all(|replica| !replica.answers) {
+        if !self.is_fresh() && self.store.replica_standings().iter().all(|replica| !replica.answers) {
             missing.push("the database");
         }
         let trust = self.trust();

@@ -77,7 +77,7 @@ section! {
         pub listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
         /// The address under which others reach us, without a slash at its end; links in answers begin with it. Empty: links begin with `/`.
         pub public_url: String = String::new(),
-        /// The proxies in front of us, as networks such as `["10.0.0.0/8", "::1"]`, 64 at most: what is counted by address goes by the rightmost one in `X-Forwarded-For` that is none of them. Each must append to that header whom it speaks to. Everybody else's header is ignored.
+        /// The proxies in front of us, as networks such as `["10.0.0.0/8", "::1"]`, 64 at most: what is counted by address goes by the rightmost one in `X-Forwarded-For` that is none of them. Each must append to that header whom it speaks to. Their `X-Forwarded-Proto: https` makes cookies `Secure`. Everybody else's headers are ignored.
         pub trusted_proxies: Vec<Network> = Vec::new(),
         /// Threads that serve requests, 0 for as many as there are cores, at most 8.
         pub workers: usize = 0,
@@ -153,6 +153,8 @@ section! {
         pub audience: String = "thexanh".to_owned(),
         /// Seconds for which a token of `thexanh token` is good unless it is asked for another time.
         pub lifetime_s: i64 = 12 * 3600,
+        /// Seconds for which staff stay logged in in a browser; a day at most.
+        pub session_s: i64 = 8 * 3600,
     }
 }
 
@@ -448,8 +450,10 @@ impl Config {
         if self.tokens.issuer.is_empty() || self.tokens.audience.is_empty() {
             return Err(ConfigError::Inconsistent("tokens.issuer and tokens.audience must not be empty"));
         }
-        if !(1..=24 * 3600).contains(&self.citizens.session_s) {
-            return Err(ConfigError::Inconsistent("citizens.session_s must be at least 1 and at most a day's"));
+        if ![self.citizens.session_s, self.tokens.session_s].iter().all(|seconds| (1..=24 * 3600).contains(seconds)) {
+            return Err(ConfigError::Inconsistent(
+                "citizens.session_s and tokens.session_s must be at least 1 and at most a day's",
+            ));
         }
         if self.citizens.queue == 0 || self.citizens.batch == 0 || self.citizens.batches == 0 {
             return Err(ConfigError::Inconsistent(

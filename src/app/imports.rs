@@ -11,7 +11,7 @@ use super::App;
 use super::spool::{Spool, SpoolFile, SpoolReader, SpoolWriter};
 use crate::registration::backlog::{BacklogReader, Media};
 use crate::registration::imports::{self, Checking, Ended, ImportError, Places};
-use crate::store::{ImportRow, ImportStatus, Store};
+use crate::store::{ImportCounts, ImportRow, ImportStatus, Store};
 
 /// How many files wait at most: more are refused while disk and time are short.
 const MAX_WAITING: usize = 64;
@@ -152,7 +152,13 @@ impl App {
             now: self.clock.now(),
         };
         let source = self.imports.received(row.id)?;
-        let (_, ended) = imports::run(&self.desk, source, checking, row, &self.clock, |_| !stopped()).await?;
+        let mut told = row.counts.new_doses;
+        let moved = |counts: &ImportCounts| {
+            self.tallies().meters().doses.add(counts.new_doses.saturating_sub(told));
+            told = counts.new_doses;
+            !stopped()
+        };
+        let (_, ended) = imports::run(&self.desk, source, checking, row, &self.clock, moved).await?;
         Ok(ended)
     }
 }

@@ -28,7 +28,7 @@ impl App {
     }
 
     pub(super) fn publish_replica_gauges(&self) {
-        let replicas = self.store.replicas();
+        let replicas = self.store.replica_standings();
         if replicas.is_empty() {
             return;
         }

@@ -1,90 +1,432 @@
-//! What is counted over whole provinces and the country: kept for a minute, for counting reads every row.
+//! What dashboards are shown: the counters, put together by place, by facility and by day, and kept for a moment.
 
+mod lag;
+
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use jiff::civil::Date;
 use moka::sync::Cache;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::certificate::UnixSeconds;
-use crate::store::{DemandRow, Store, StoreError};
+use crate::certificate::{date_from_day, day_from_date};
+use crate::registration::reference;
+use crate::store::{CountRow, Counter, EPOCH, Store, StoreError};
+use lag::Lags;
 
-/// For how long counts are given again, in seconds.
-pub const KEPT_S: i64 = 60;
+/// For how long what was read is given again.
+const KEPT: Duration = Duration::from_secs(2);
+/// The days of which the lag is told: these last ones.
+const LAG_OVER: i64 = 7;
 
-/// How many registrations stand how, and when that was counted.
-#[derive(Clone, Debug)]
+/// How a place stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct PlaceCount {
+    /// Its code; empty for those of whom it is not known.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Registrations that were not withdrawn: the sum of the five that follow.
+    pub registered: i64,
+    /// Registered, and not reached yet.
+    pub waiting: i64,
+    /// Called.
+    pub called: i64,
+    /// With a place in a session.
+    pub scheduled: i64,
+    /// Vaccinated.
+    pub vaccinated: i64,
+    /// Declined.
+    pub declined: i64,
+    /// People known who live there, registered or vaccinated.
+    pub people: i64,
+    /// Of them with a dose, and more to come.
+    pub first: i64,
+    /// Of them with a complete course.
+    pub full: i64,
+    /// Doses without those voided: of a province those that its facilities gave; of a district or a commune those given to people
+    /// who live there.
+    pub doses: i64,
+    /// Of these, recorded more than three days after they were given.
+    pub late_doses: i64,
+    /// The median of the days from giving to recording, over what was recorded in the last seven days; null if nothing was.
+    pub lag_days: Option<f64>,
+    /// Corrections that its facilities have not answered; null of districts and communes: facilities belong to provinces.
+    pub corrections_open: Option<i64>,
+    /// Of these, past their deadline.
+    pub corrections_overdue: Option<i64>,
+}
+
+/// How a facility stands.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct FacilityCount {
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Its province's code.
+    pub province: String,
+    /// Doses that it gave, without those voided.
+    pub doses: i64,
+    /// Of these, recorded in the last seven days.
+    pub doses_7d: i64,
+    /// The last day on which it recorded a dose; null if it never did.
+    pub last_recorded_on: Option<String>,
+    /// As of a place.
+    pub lag_days: Option<f64>,
+    /// Doses recorded more than three days after they were given, of a hundred; null without doses.
+    pub late_percent: Option<f64>,
+    /// Corrections that it has not answered.
+    pub corrections_open: i64,
+    /// Of these, past their deadline.
+    pub corrections_overdue: i64,
+}
+
+/// What happened on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DayCount {
+    /// The day in Viet Nam, `YYYY-MM-DD`.
+    pub day: String,
+    /// Registrations made, whatever became of them.
+    pub registered: i64,
+    /// Doses given.
+    pub given: i64,
+    /// Doses recorded.
+    pub recorded: i64,
+}
+
+/// How many registrations of a place and a rank stand so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Demand {
-    /// When it was counted.
-    pub as_of: UnixSeconds,
-    /// The counts.
-    pub rows: Vec<DemandRow>,
+    /// The place's code.
+    pub place: String,
+    /// The rank of the priority group.
+    pub rank: i64,
+    /// How they stand.
+    pub status: String,
+    /// How many.
+    pub count: i64,
 }
 
-/// Doses and people over the whole country, and when they were counted.
-#[derive(Clone, Debug)]
-pub struct Totals {
-    /// When they were counted.
-    pub as_of: UnixSeconds,
-    /// Doses by the facility that gave them.
-    pub doses: Vec<(String, i64)>,
-    /// People by the commune where they live.
-    pub people: Vec<(String, i64)>,
+/// Which part of the country.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// All of it.
+    Country,
+    /// The province with this code.
+    Province(String),
+    /// The district with this code.
+    District(String),
 }
 
-/// Counts that are kept: demand a province and of the country, and the country's totals.
-pub struct Stats {
-    demand: Cache<String, Arc<Demand>>,
-    totals: ArcSwapOption<Totals>,
-    /// Held while something is counted: those who ask meanwhile wait for the same count.
-    counting: tokio::sync::Mutex<()>,
-}
-
-impl Default for Stats {
-    fn default() -> Stats {
-        Stats { demand: Cache::new(128), totals: ArcSwapOption::empty(), counting: tokio::sync::Mutex::new(()) }
+impl Within {
+    fn code(&self) -> &str {
+        match self {
+            Within::Country => "",
+            Within::Province(code) | Within::District(code) => code,
+        }
     }
 }
 
-fn is_fresh(as_of: UnixSeconds, now: UnixSeconds) -> bool {
-    (0..KEPT_S).contains(&(now.0 - as_of.0))
+/// Of which places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Provinces.
+    Province,
+    /// Districts.
+    District,
+    /// Communes.
+    Ward,
+}
+
+impl Level {
+    /// The codes and names of this level within a part, in order.
+    fn places(self, within: &Within) -> Vec<(&'static str, &'static str)> {
+        let named = |unit: &reference::Unit| (unit.code, unit.name);
+        let units: Vec<reference::Unit> = match within {
+            Within::Country => reference::of_level(2).copied().collect(),
+            Within::Province(code) | Within::District(code) => reference::unit(code).into_iter().collect(),
+        };
+        let part = |units: Vec<reference::Unit>| {
+            units.iter().flat_map(|unit| reference::parts_of(unit.code)).copied().collect::<Vec<reference::Unit>>()
+        };
+        let length = match self {
+            Level::Province => 2,
+            Level::District => 3,
+            Level::Ward => 5,
+        };
+        let mut units = units;
+        while units.first().is_some_and(|unit| unit.code.len() < length) {
+            units = part(units);
+        }
+        units.iter().filter(|unit| unit.code.len() == length).map(named).collect()
+    }
+}
+
+/// A commune's district and province, as the counters ask for them.
+pub fn places_of(ward: &str) -> Option<(&'static str, &'static str)> {
+    reference::ward(ward).map(|ward| (ward.district.code, ward.province.code))
+}
+
+/// What was read a moment ago, by what was asked for.
+struct Kept<T> {
+    read: Cache<String, Arc<T>>,
+    /// Held while something is read: those who ask meanwhile wait for the same.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl<T: Send + Sync + 'static> Default for Kept<T> {
+    fn default() -> Self {
+        Kept {
+            read: Cache::builder().max_capacity(256).time_to_live(KEPT).build(),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Kept<T> {
+    async fn get(&self, key: String, read: impl Future<Output = Result<T, StoreError>>) -> Result<Arc<T>, StoreError> {
+        if let Some(kept) = self.read.get(&key) {
+            return Ok(kept);
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(kept) = self.read.get(&key) {
+            return Ok(kept);
+        }
+        let fresh = Arc::new(read.await?);
+        self.read.insert(key, Arc::clone(&fresh));
+        Ok(fresh)
+    }
+}
+
+/// The counters as they are shown.
+#[derive(Default)]
+pub struct Stats {
+    places: Kept<Vec<PlaceCount>>,
+    facilities: Kept<Vec<FacilityCount>>,
+    days: Kept<Vec<DayCount>>,
+    demand: Kept<Vec<Demand>>,
 }
 
 impl Stats {
-    /// The demand of a province's districts under its code, or the country's; less than [`KEPT_S`] old.
-    pub async fn demand(
+    /// The places of a level, by code; provinces of the country are followed by what has no known place, if there is any.
+    ///
+    /// `today`: in Viet Nam.
+    pub async fn places(
         &self,
         store: &Store,
-        province: Option<(&str, &[String])>,
-        now: UnixSeconds,
-    ) -> Result<Arc<Demand>, StoreError> {
-        let key = province.map_or("", |(code, _)| code);
-        let kept = || self.demand.get(key).filter(|demand| is_fresh(demand.as_of, now));
-        if let Some(demand) = kept() {
-            return Ok(demand);
-        }
-        let _counting = self.counting.lock().await;
-        if let Some(demand) = kept() {
-            return Ok(demand);
-        }
-        let rows = store.demand(province.map(|(_, districts)| districts)).await?;
-        let demand = Arc::new(Demand { as_of: now, rows });
-        self.demand.insert(key.to_owned(), Arc::clone(&demand));
-        Ok(demand)
+        level: Level,
+        within: &Within,
+        today: Date,
+    ) -> Result<Arc<Vec<PlaceCount>>, StoreError> {
+        let key = format!("{level:?} {} {today}", within.code());
+        self.places.get(key, read_places(store, level, within, today)).await
     }
 
-    /// The country's doses and people; less than [`KEPT_S`] old.
-    pub async fn totals(&self, store: &Store, now: UnixSeconds) -> Result<Arc<Totals>, StoreError> {
-        let kept = || self.totals.load_full().filter(|totals| is_fresh(totals.as_of, now));
-        if let Some(totals) = kept() {
-            return Ok(totals);
+    /// The facilities of a province or of the country, by code.
+    pub async fn facilities(
+        &self,
+        store: &Store,
+        within: &Within,
+        today: Date,
+    ) -> Result<Arc<Vec<FacilityCount>>, StoreError> {
+        self.facilities.get(format!("{} {today}", within.code()), read_facilities(store, within, today)).await
+    }
+
+    /// Every day from `from` to `to`.
+    pub async fn days(
+        &self,
+        store: &Store,
+        within: &Within,
+        (from, to): (Date, Date),
+    ) -> Result<Arc<Vec<DayCount>>, StoreError> {
+        self.days.get(format!("{} {from} {to}", within.code()), read_days(store, within, (from, to))).await
+    }
+
+    /// How registrations of these places stand, by place, rank and status.
+    pub async fn demand(&self, store: &Store, level: Level, within: &Within) -> Result<Arc<Vec<Demand>>, StoreError> {
+        let read = async {
+            let places: Vec<&str> = level.places(within).into_iter().map(|(code, _)| code).collect();
+            let rows = store.counts(&[Counter::Standing], &places, (EPOCH, EPOCH)).await?;
+            let mut demand: Vec<Demand> = rows.iter().filter_map(standing).collect();
+            demand.sort_unstable();
+            Ok(demand)
+        };
+        self.demand.get(format!("{level:?} {}", within.code()), read).await
+    }
+}
+
+fn standing(row: &CountRow) -> Option<Demand> {
+    let (rank, status) = row.slot.split_once(' ')?;
+    Some(Demand { place: row.place.clone(), rank: rank.parse().ok()?, status: status.to_owned(), count: row.value })
+}
+
+/// The days of which the lag is told.
+fn lag_days(today: Date) -> (Date, Date) {
+    (date_from_day(day_from_date(today) - LAG_OVER + 1), today)
+}
+
+async fn read_places(store: &Store, level: Level, within: &Within, today: Date) -> Result<Vec<PlaceCount>, StoreError> {
+    let mut named = level.places(within);
+    if (level, within) == (Level::Province, &Within::Country) {
+        named.push(("", ""));
+    }
+    let codes: Vec<&str> = named.iter().map(|(code, _)| *code).collect();
+    let (kinds, recorded): (&[Counter], Counter) = match level {
+        Level::Province => {
+            (&[Counter::Standing, Counter::People, Counter::DosesIn, Counter::CorrectionsIn], Counter::RecordedIn)
         }
-        let _counting = self.counting.lock().await;
-        if let Some(totals) = kept() {
-            return Ok(totals);
+        Level::District | Level::Ward => (&[Counter::Standing, Counter::People, Counter::DosesOf], Counter::RecordedOf),
+    };
+    let mut rows = store.counts(kinds, &codes, (EPOCH, EPOCH)).await?;
+    rows.extend(store.counts(&[recorded], &codes, lag_days(today)).await?);
+    let mut of: BTreeMap<&str, Vec<&CountRow>> = BTreeMap::new();
+    rows.iter().for_each(|row| of.entry(row.place.as_str()).or_default().push(row));
+    let place = |(code, name): (&str, &str)| {
+        let rows = of.get(code).map_or(&[][..], Vec::as_slice);
+        (!code.is_empty() || !rows.is_empty()).then(|| place_of(code, name, level, rows))
+    };
+    Ok(named.into_iter().filter_map(place).collect())
+}
+
+fn place_of(code: &str, name: &str, level: Level, rows: &[&CountRow]) -> PlaceCount {
+    let mut place = PlaceCount { code: code.to_owned(), name: name.to_owned(), ..PlaceCount::default() };
+    let (mut doses, mut recent, mut open, mut overdue) = (Lags::default(), Lags::default(), 0, 0);
+    for row in rows {
+        match (row.kind, row.slot.as_str()) {
+            (Counter::Standing, slot) => place.stands(slot, row.value),
+            (Counter::People, course) => {
+                place.people += row.value;
+                match course {
+                    "first" => place.first += row.value,
+                    "full" => place.full += row.value,
+                    _ => {}
+                }
+            }
+            (Counter::DosesIn | Counter::DosesOf, slot) => doses.add(slot, row.value),
+            (Counter::RecordedIn | Counter::RecordedOf, slot) => recent.add(slot, row.value),
+            (Counter::CorrectionsIn, "overdue") => {
+                open += row.value;
+                overdue += row.value;
+            }
+            (Counter::CorrectionsIn, _) => open += row.value,
+            _ => {}
         }
-        let (doses, people) = (store.doses_by_facility().await?, store.people_by_ward().await?);
-        let totals = Arc::new(Totals { as_of: now, doses, people });
-        self.totals.store(Some(Arc::clone(&totals)));
-        Ok(totals)
+    }
+    (place.doses, place.late_doses, place.lag_days) = (doses.total(), doses.late(), recent.median_days());
+    if level == Level::Province {
+        (place.corrections_open, place.corrections_overdue) = (Some(open), Some(overdue));
+    }
+    place
+}
+
+impl PlaceCount {
+    /// `n` more registrations that stand as this slot of [`Counter::Standing`] says.
+    fn stands(&mut self, slot: &str, n: i64) {
+        let status = slot.split_once(' ').map_or("", |(_, status)| status);
+        let count = match status {
+            "registered" | "no_answer" => &mut self.waiting,
+            "called" => &mut self.called,
+            "scheduled" => &mut self.scheduled,
+            "vaccinated" => &mut self.vaccinated,
+            "declined" => &mut self.declined,
+            _ => return,
+        };
+        *count += n;
+        self.registered += n;
+    }
+}
+
+async fn read_facilities(store: &Store, within: &Within, today: Date) -> Result<Vec<FacilityCount>, StoreError> {
+    let mut facilities = store.facilities().await?;
+    if let Within::Province(code) = within {
+        facilities.retain(|facility| facility.province == *code);
+    }
+    facilities.sort_by(|a, b| a.code.cmp(&b.code));
+    let codes: Vec<&str> = facilities.iter().map(|facility| facility.code.as_str()).collect();
+    let mut rows = store.counts(&[Counter::DosesBy, Counter::CorrectionsBy], &codes, (EPOCH, EPOCH)).await?;
+    rows.extend(store.counts(&[Counter::RecordedBy], &codes, lag_days(today)).await?);
+    let last: BTreeMap<String, Date> = store.last_recorded(&codes).await?.into_iter().collect();
+    let mut of: BTreeMap<&str, Vec<&CountRow>> = BTreeMap::new();
+    rows.iter().for_each(|row| of.entry(row.place.as_str()).or_default().push(row));
+    let counted = facilities.iter().map(|facility| {
+        let (mut doses, mut recent, mut open, mut overdue) = (Lags::default(), Lags::default(), 0, 0);
+        for row in of.get(facility.code.as_str()).map_or(&[][..], Vec::as_slice) {
+            match row.kind {
+                Counter::DosesBy => doses.add(&row.slot, row.value),
+                Counter::RecordedBy => recent.add(&row.slot, row.value),
+                _ => {
+                    open += row.value;
+                    overdue += if row.slot == "overdue" { row.value } else { 0 };
+                }
+            }
+        }
+        let percent = |part: i64, whole: i64| (whole > 0).then(|| (part * 1000 / whole) as f64 / 10.0);
+        FacilityCount {
+            code: facility.code.clone(),
+            name: facility.name.clone(),
+            province: facility.province.clone(),
+            doses: doses.total(),
+            doses_7d: recent.total(),
+            last_recorded_on: last.get(&facility.code).map(Date::to_string),
+            lag_days: recent.median_days(),
+            late_percent: percent(doses.late(), doses.total()),
+            corrections_open: open,
+            corrections_overdue: overdue,
+        }
+    });
+    Ok(counted.collect())
+}
+
+async fn read_days(store: &Store, within: &Within, (from, to): (Date, Date)) -> Result<Vec<DayCount>, StoreError> {
+    let (kinds, places) = match within {
+        Within::Country => {
+            let provinces = Level::Province.places(within).into_iter().map(|(code, _)| code).chain([""]);
+            ([Counter::Registered, Counter::GivenIn, Counter::RecordedIn], provinces.collect::<Vec<&str>>())
+        }
+        Within::Province(code) => ([Counter::Registered, Counter::GivenIn, Counter::RecordedIn], vec![code.as_str()]),
+        Within::District(code) => ([Counter::Registered, Counter::GivenOf, Counter::RecordedOf], vec![code.as_str()]),
+    };
+    let mut days: BTreeMap<Date, [i64; 3]> = BTreeMap::new();
+    for row in store.counts(&kinds, &places, (from, to)).await? {
+        let [registered, given, recorded] = days.entry(row.day).or_default();
+        match row.kind {
+            Counter::Registered => *registered += row.value,
+            Counter::GivenIn | Counter::GivenOf => *given += row.value,
+            _ => *recorded += row.value,
+        }
+    }
+    let day = |day: i64| {
+        let day = date_from_day(day);
+        let [registered, given, recorded] = days.get(&day).copied().unwrap_or_default();
+        DayCount { day: day.to_string(), registered, given, recorded }
+    };
+    Ok((day_from_date(from)..=day_from_date(to)).map(day).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_of_a_level_are_those_within() {
+        let count = |level: Level, within: Within| level.places(&within).len();
+        assert_eq!(count(Level::Province, Within::Country), 63);
+        assert_eq!(count(Level::District, Within::Country), 707);
+        assert_eq!(
+            Level::Province.places(&Within::Province("79".to_owned())).first().map(|(code, _)| *code),
+            Some("79")
+        );
+        assert_eq!(
+            Level::District.places(&Within::Province("79".to_owned())).first().map(|(code, _)| *code),
+            Some("760")
+        );
+        let wards = Level::Ward.places(&Within::District("760".to_owned()));
+        assert!(wards.len() > 5 && wards.iter().all(|(code, _)| places_of(code) == Some(("760", "79"))));
+        assert_eq!(count(Level::Province, Within::District("760".to_owned())), 0);
+        assert_eq!(count(Level::Ward, Within::Province("nowhere".to_owned())), 0);
     }
 }

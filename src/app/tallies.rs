@@ -1,8 +1,11 @@
 //! What the service counts. Handles are taken once, so that counting costs one addition.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use metrics::Counter;
+
+use super::meters::Meters;
 
 /// Every reason of DESIGN §3, in its order; each is a label of `thexanh_verdicts_total`.
 pub const REASONS: [&str; 19] = [
@@ -35,6 +38,7 @@ pub struct Tallies {
     misses: Counter,
     new_doses: Counter,
     repeated_doses: Counter,
+    meters: Arc<Meters>,
 }
 
 impl Tallies {
@@ -52,11 +56,13 @@ impl Tallies {
             misses: metrics::counter!("thexanh_proof_cache_total", "outcome" => "miss"),
             new_doses: metrics::counter!("thexanh_doses_total", "outcome" => "recorded"),
             repeated_doses: metrics::counter!("thexanh_doses_total", "outcome" => "repeated"),
+            meters: Arc::default(),
         }
     }
 
     /// Counts a verdict. `reason`: `None` for an accepted one.
     pub fn judged(&self, reason: Option<&'static str>) {
+        self.meters.verifications.add(1);
         match reason {
             None => self.accepted.increment(1),
             Some(reason) => {
@@ -79,6 +85,16 @@ impl Tallies {
 
     /// Counts a dose that was answered with its certificate. `new`: it had not been recorded before.
     pub fn recorded(&self, new: bool) {
-        if new { self.new_doses.increment(1) } else { self.repeated_doses.increment(1) }
+        if new {
+            self.new_doses.increment(1);
+            self.meters.doses.add(1);
+        } else {
+            self.repeated_doses.increment(1);
+        }
+    }
+
+    /// What those who watch are told of this node.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 }

@@ -73,7 +73,7 @@ impl Demo {
 
         // 2. The service, and somebody who uses it.
         let (app, tokens) = context.start(store, keyring).await?;
-        let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
+        let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)).for_demo(people::staff()))?;
         let url = serve::url(context, &serving);
         let roots = tls::roots(None).map_err(|error| failed("an HTTP client", error))?;
         let client = tls::http_client(roots).no_proxy().timeout(Duration::from_secs(120)).build();
@@ -203,11 +203,11 @@ fn progress(context: &Context, what: &'static str, rows: u64) -> ProgressBar {
     bar.with_message(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Says where everything is, with a log-in for each role.
+/// Says where everything is, with a bearer token for each role: the pages have a button for each.
 fn invite(context: &Context, visitor: &Visitor<'_>) -> Result<(), Failure> {
     let url = visitor.url;
     context.say(
-        format_args!("\nserving on {url}\n  pages          {url}/ leads to every role's; {url}/scan scans\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
+        format_args!("\nserving on {url}\n  pages          {url}/ leads to every role's, with a button to log in as each; {url}/scan scans\n  documentation  {url}/docs\n  trust list     {url}/v1/trust-list\n"),
         &json!({"listening": url}),
     )?;
     for role in Role::STAFF {

@@ -1,5 +1,5 @@
-//! Bearer tokens: of staff and machines, JWTs signed with Ed25519 under a key that signs nothing else; of citizens, sessions
-//! under a key derived from it, which are short, and quick to check.
+//! Tokens: of staff and machines, JWTs signed with Ed25519 under a key that signs nothing else; of citizens, sessions under a key
+//! derived from it, which are short, and quick to check. They come as bearer tokens, or in a browser's cookies (`session.rs`).
 //!
 //! The JWT's algorithm is ours, not the token's; `iss`, `aud`, `exp` and `sub` must be there and right. Source: RFC 7519, RFC 8725.
 
@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::access::{Reach, Role, Route};
 use super::problem::{Kind, Problem};
 use super::reading;
+use super::session::Session;
 use crate::app::{App, Wrote};
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
@@ -107,6 +108,8 @@ pub struct Caller {
     pub province: Option<String>,
     /// The account's when a citizen logged in; 0 for staff.
     pub epoch: i64,
+    /// From when on the token is no longer good.
+    pub expires_at: UnixSeconds,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -189,12 +192,13 @@ impl TokenKey {
         let (expires_at, tag) = rest.split_first_chunk::<8>().ok_or(AuthError::Invalid)?;
         let signed = bytes.get(..32).unwrap_or_default();
         hmac::verify(&self.sessions, signed, tag).map_err(|_| AuthError::Invalid)?;
-        if now.0 >= i64::from_be_bytes(*expires_at) {
+        let expires_at = UnixSeconds(i64::from_be_bytes(*expires_at));
+        if now >= expires_at {
             return Err(AuthError::Expired);
         }
         let subject = Uuid::from_bytes(*account).simple().to_string();
         let epoch = i64::from_be_bytes(*epoch);
-        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch })
+        Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch, expires_at })
     }
 
     /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
@@ -215,7 +219,7 @@ impl TokenKey {
         complete(&claims)?;
         let Claims { role, sub, facility, province, .. } = &*claims;
         let (subject, facility, province) = (sub.clone(), facility.clone(), province.clone());
-        Ok(Caller { role: *role, subject, facility, province, epoch: 0 })
+        Ok(Caller { role: *role, subject, facility, province, epoch: 0, expires_at: UnixSeconds(claims.exp) })
     }
 
     /// What a JWT of ours says, whatever the time.
@@ -273,14 +277,14 @@ pub struct Staff {
 }
 
 impl Staff {
-    /// Who sent this request to one of the rows of [`super::access::ROUTES`], by its `Authorization: Bearer` header.
+    /// Who sent this request to one of the rows of [`super::access::ROUTES`], by its token.
     pub fn of(request: &HttpRequest, now: UnixSeconds) -> Result<Staff, Problem> {
         let rows = request.app_data::<Rows>().map_or(&[][..], |rows| rows.0);
         let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
         let row =
             rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
-        let caller = key.verify(bearer(request)?, now)?;
+        let caller = key.verify(token(request)?, now)?;
         let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
         let staff = match row.who.reach(caller.role) {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
@@ -347,9 +351,13 @@ impl Staff {
 #[derive(Clone, Copy)]
 pub(super) struct Rows(pub &'static [Route]);
 
-fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+/// The token that a request comes with: its bearer's, or else that of the session which it names.
+fn token(request: &HttpRequest) -> Result<&str, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
-    let value = headers.next().ok_or_else(|| Problem::new(Kind::NO_TOKEN))?;
+    let Some(value) = headers.next() else {
+        let session = Session::named(request)?.and_then(|session| session.token(request));
+        return session.ok_or_else(|| Problem::new(Kind::NO_TOKEN));
+    };
     if headers.next().is_some() {
         return Err(AuthError::Invalid.into());
     }

@@ -4,13 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::body::Body;
 use super::problem::{Kind, Problem};
 use super::published::Published;
+use super::session;
 
 /// Every route, body, answer and error of this service.
 #[derive(OpenApi)]
@@ -39,6 +40,10 @@ use super::published::Published;
         super::certificates::get_certificate,
         super::certificates::get_picture,
         super::certificates::get_certificates,
+        super::login::get_login,
+        super::login::post_demo_login,
+        super::session::get_session,
+        super::session::delete_session,
         super::sessions::post_session,
         super::sessions::post_confirmation,
         super::registrations::post_registration,
@@ -66,6 +71,10 @@ use super::published::Published;
         super::reference::get_wards,
         super::reactions::get_symptoms,
         super::stats::get_stats,
+        super::stats_places::get_places,
+        super::stats_places::get_days,
+        super::stats_places::get_facilities,
+        super::stats_stream::get_stream,
         super::appointments::get_sessions,
         super::appointments::post_session,
         super::appointments::get_session,
@@ -87,6 +96,7 @@ use super::published::Published;
         (name = "verify", description = "Is this certificate accepted now?"),
         (name = "trust", description = "What verifiers follow"),
         (name = "doses", description = "A completed dose in, its certificate out"),
+        (name = "login", description = "Sessions of browsers, and how staff log in"),
         (name = "citizens", description = "Logging in, registering, and one's own record"),
         (name = "corrections", description = "What is missing or wrong, and what came of it"),
         (name = "certificates", description = "Looking up, showing and revoking"),
@@ -114,6 +124,10 @@ impl Modify for Security {
             .build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let said =
+            "Which of the browser's cookies to take: `staff` or `citizen`. Every route that takes a token takes it so.";
+        let session = ApiKey::Header(ApiKeyValue::with_description(session::HEADER, said));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     }
 }
 

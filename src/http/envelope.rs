@@ -1,10 +1,11 @@
 //! What every answer of a mounted route gets: a request id, a count and a time, CORS if the route is public, one log
 //! line if it is a 5xx, and a 500 if its handler panics.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Instant;
@@ -19,6 +20,7 @@ use metrics::{Counter, Histogram};
 
 use super::problem::{self, Kind, Problem};
 use super::reading;
+use crate::app::Meters;
 use crate::language::Language;
 
 /// From where a route's answers may be read.
@@ -73,6 +75,16 @@ impl Drop for InFlight {
     }
 }
 
+thread_local! {
+    /// Where this thread's errors are counted for those who watch: a worker serves one node.
+    static ERRORS: RefCell<Option<Arc<Meters>>> = const { RefCell::new(None) };
+}
+
+/// Counts what this thread answers with a 5xx from now on.
+pub fn count_errors(meters: &Arc<Meters>) {
+    ERRORS.set(Some(Arc::clone(meters)));
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Envelope {
@@ -121,6 +133,7 @@ impl Envelope {
             counter.increment(1);
         }
         if status.is_server_error() {
+            ERRORS.with_borrow(|meters| meters.iter().for_each(|meters| meters.errors.add(1)));
             let error = match &answer {
                 Ok(response) => response.response().error(),
                 Err(error) => Some(error),

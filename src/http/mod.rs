@@ -19,6 +19,7 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+pub mod login;
 mod origin;
 mod pages;
 pub mod people;
@@ -39,9 +40,12 @@ mod revocation_lists;
 pub mod revocations;
 pub mod rules;
 mod server;
+pub mod session;
 pub mod sessions;
 mod sheet;
 pub mod stats;
+pub mod stats_places;
+pub mod stats_stream;
 pub mod tickets;
 pub mod trust_list;
 pub mod verify;
@@ -60,6 +64,7 @@ use access::{ROUTES, Who};
 use auth::{Rows, TokenKey};
 use body::{Body, BodyTimeout};
 use envelope::{Envelope, Openness, allow_every_origin};
+use login::{DemoLogin, Logins};
 use problem::{Kind, Problem};
 
 pub use docs::openapi;
@@ -88,6 +93,8 @@ pub struct Shared {
     told: Arc<changes::Told>,
     /// How often one address asked for a code.
     quota: Arc<quota::Quota>,
+    /// How staff log in.
+    logins: Arc<Logins>,
 }
 
 impl Shared {
@@ -104,13 +111,20 @@ impl Shared {
             rules: Arc::default(),
             told: Arc::default(),
             quota,
+            logins: Arc::default(),
         }
+    }
+
+    /// The same for the demo, where anybody may be one of `staff`, and a citizen's code comes with the answer.
+    pub fn for_demo(self, staff: Vec<DemoLogin>) -> Shared {
+        Shared { logins: Arc::new(Logins { demo: staff }), ..self }
     }
 }
 
 /// Mounts every route, with what they share.
 pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     let config = shared.app.config();
+    envelope::count_errors(shared.app.tallies().meters());
     cfg.app_data(web::Data::from(Arc::clone(&shared.app)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.tokens)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.forms)));
@@ -119,6 +133,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.told)));
     cfg.app_data(web::Data::from(Arc::clone(shared.app.engine())));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
+    cfg.app_data(web::Data::from(Arc::clone(&shared.logins)));
     cfg.app_data(BodyTimeout(Duration::from_secs(config.http.request_timeout_s)));
     for rows in ROUTES.chunk_by(|a, b| a.path == b.path) {
         let Some(first) = rows.first() else { continue };
@@ -172,6 +187,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/certificates") => get().to(certificates::get_certificates),
         ("POST", "/v1/sessions") => web::post().to(sessions::post_session),
         ("POST", "/v1/sessions/{id}/confirm") => web::post().to(sessions::post_confirmation),
+        ("GET", "/v1/session") => get().to(session::get_session),
+        ("DELETE", "/v1/session") => web::delete().to(session::delete_session),
+        ("GET", "/v1/login") => get().to(login::get_login),
+        ("POST", "/v1/login/demo") => web::post().to(login::post_demo_login),
         ("POST", "/v1/registrations") => web::post().to(registrations::post_registration),
         ("GET", "/v1/registrations") => get().to(registrations::get_registrations),
         ("GET", "/v1/registrations/{id}") => get().to(registrations::get_registration),
@@ -197,6 +216,10 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/reference/wards") => get().to(reference::get_wards),
         ("GET", "/v1/reference/symptoms") => get().to(reactions::get_symptoms),
         ("GET", "/v1/stats") => get().to(stats::get_stats),
+        ("GET", "/v1/stats/places") => get().to(stats_places::get_places),
+        ("GET", "/v1/stats/days") => get().to(stats_places::get_days),
+        ("GET", "/v1/stats/facilities") => get().to(stats_places::get_facilities),
+        ("GET", "/v1/stats/stream") => get().to(stats_stream::get_stream),
         ("GET", "/v1/appointments/sessions") => get().to(appointments::get_sessions),
         ("POST", "/v1/appointments/sessions") => web::post().to(appointments::post_session),
         ("GET", "/v1/appointments/sessions/{session}") => get().to(appointments::get_session),

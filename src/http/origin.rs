@@ -1,10 +1,11 @@
-//! Whose address a request comes from: that of the connection, or the one that a trusted proxy names.
+//! From where a request comes, and over what: the address of the connection or the one that a trusted proxy names, and whether the
+//! browser came by https.
 
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 
-use crate::config::Network;
+use crate::config::{Config, Network};
 
 /// Addresses looked at in `X-Forwarded-For`: more than there are proxies in a row anywhere.
 const MAX_HOPS: usize = 16;
@@ -19,6 +20,22 @@ pub fn address(request: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
     let lines: Vec<&str> =
         request.headers().get_all("X-Forwarded-For").map(|line| line.to_str().unwrap_or_default()).collect();
     Some(named(peer, &lines, trusted))
+}
+
+/// Whether whoever sent this came by https: we speak it, our public address says so, or a trusted proxy does.
+///
+/// A proxy that adds its word to another's is believed in whatever says https: the worst that comes of it is a cookie that a
+/// browser does not take, where the other way round it would send one in the clear.
+pub fn is_https(request: &HttpRequest, config: &Config) -> bool {
+    let from_proxy = || {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        peer.is_some_and(|peer| config.http.trusted_proxies.iter().any(|network| network.contains(peer)))
+    };
+    let forwarded = || {
+        let lines = request.headers().get_all("X-Forwarded-Proto").filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
+    };
+    config.tls.cert.is_some() || config.http.public_url.starts_with("https://") || (from_proxy() && forwarded())
 }
 
 /// The rightmost address that is not a trusted proxy's, or the last before one that cannot be read.

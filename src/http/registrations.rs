@@ -162,6 +162,7 @@ pub async fn post_registration(
         idempotency::claim(&app, &staff, ROUTE, &key, &bytes).await?;
     }
     let registered = app.registrar().register(account, application, app.clock().now()).await?;
+    app.tallies().meters().registrations.add(u64::from(registered.new));
     let mut response = if registered.new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header(NO_STORE).json(RegistrationMade {
         id: registered.person,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -17,6 +18,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Shared, routes};
+use crate::app::App;
 use crate::config::Config;
 
 /// Why we cannot listen. Each sentence says what to do.
@@ -55,6 +57,8 @@ pub struct Serving {
     address: SocketAddr,
     handle: ServerHandle,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
+    /// Whose streams have no end of their own.
+    streams: Option<Arc<App>>,
 }
 
 impl Serving {
@@ -63,8 +67,12 @@ impl Serving {
         self.address
     }
 
-    /// Stops listening, gives what is in work `http.shutdown_timeout_s` to finish, and returns when all is done.
+    /// Stops listening, gives what is in work `http.shutdown_timeout_s` to finish, and returns when all is done. Streams to those
+    /// who watch are ended.
     pub async fn stop(self) {
+        if let Some(app) = &self.streams {
+            app.hub().close();
+        }
         self.handle.stop(true).await;
         let _ = self.task.await;
     }
@@ -72,8 +80,9 @@ impl Serving {
 
 /// Serves the whole service: see [`listen`].
 pub fn serve(shared: Shared) -> Result<Serving, ServeError> {
-    let config = shared.app.config().clone();
-    listen(&config, move |cfg| routes(&shared, cfg))
+    let (config, app) = (shared.app.config().clone(), Arc::clone(&shared.app));
+    let serving = listen(&config, move |cfg| routes(&shared, cfg))?;
+    Ok(Serving { streams: Some(app), ..serving })
 }
 
 /// Listens as the settings say, with the routes that `mount` mounts, and returns at once.
@@ -104,7 +113,7 @@ pub fn listen(
     };
     let server = server.map_err(refused)?.run();
     let handle = server.handle();
-    Ok(Serving { address, handle, task: tokio::spawn(server) })
+    Ok(Serving { address, handle, task: tokio::spawn(server), streams: None })
 }
 
 /// Closes a connection whose peer takes nothing of what was sent for a minute: answers that are streamed wait for their reader.

@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::NO_STORE;
 use super::auth::TokenKey;
 use super::body::{Body, Media};
+use super::login::Logins;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::quota::Quota;
 use super::refusals::BodyRefusals;
+use super::session::{HEADER, Session};
+use super::{NO_STORE, asked};
 use crate::app::App;
 use crate::app::sms::Message;
 use crate::certificate::UnixSeconds;
@@ -35,6 +37,9 @@ pub struct SessionStarted {
     expires_at: i64,
     /// From when another may be asked for.
     resend_after: i64,
+    /// The code itself, in the demo alone: it sends no messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demo_code: Option<String>,
 }
 
 /// The code that was sent.
@@ -49,8 +54,9 @@ pub struct Confirmation {
 /// A session.
 #[derive(Serialize, ToSchema)]
 pub struct SessionOpened {
-    /// The bearer token.
-    token: String,
+    /// The bearer token; absent where it is kept in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     /// Until when it is good, in seconds since 1970.
     expires_at: i64,
 }
@@ -71,6 +77,7 @@ const MAX_BODY_BYTES: usize = 1024;
 pub async fn post_session(
     app: web::Data<App>,
     quota: web::Data<Quota>,
+    logins: web::Data<Logins>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -82,11 +89,18 @@ pub async fn post_session(
     let text =
         format!("The xanh: ma xac thuc cua ban la {}, dung trong 5 phut. Khong dua ma nay cho bat ky ai.", sent.code);
     place.send(Message { to: sent.phone, text });
-    let started = SessionStarted { id: sent.id, expires_at: sent.expires_at.0, resend_after: sent.resend_after.0 };
+    let started = SessionStarted {
+        id: sent.id,
+        expires_at: sent.expires_at.0,
+        resend_after: sent.resend_after.0,
+        demo_code: logins.is_demo().then_some(sent.code),
+    };
     Ok(HttpResponse::Created().insert_header(NO_STORE).json(started))
 }
 
 /// Opens a session with the code that was sent; the first time for a number, with a new account.
+///
+/// With `X-Thexanh-Session: citizen` the token goes into a cookie that no script can read, and not into the answer.
 #[utoipa::path(
     post, path = "/v1/sessions/{id}/confirm", tag = "citizens", request_body = Confirmation,
     params(("id" = Uuid, Path, description = "What `POST /v1/sessions` answered")),
@@ -107,11 +121,22 @@ pub async fn post_confirmation(
 ) -> Result<HttpResponse, Problem> {
     let now = app.clock().now();
     let said: Confirmation = read(&quota, &request, payload, now).await?;
+    let session = Session::named(&request)?;
+    if session == Some(Session::Staff) {
+        return Err(asked::bad(HEADER, "expected citizen", "cần citizen"));
+    }
     let id = Uuid::try_parse(&path).map_err(|_| Problem::new(Kind::CODE_WRONG))?;
     let (account, epoch) = app.desk().confirm_code(id, &said.code, now).await?;
-    let expires_at = UnixSeconds(now.0 + app.config().citizens.session_s);
-    let opened = SessionOpened { token: tokens.mint_session(account, epoch, expires_at), expires_at: expires_at.0 };
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(opened))
+    let seconds = app.config().citizens.session_s;
+    let expires_at = UnixSeconds(now.0 + seconds);
+    let token = tokens.mint_session(account, epoch, expires_at);
+    let mut response = HttpResponse::Ok();
+    response.insert_header(NO_STORE);
+    if let Some(session) = session {
+        response.insert_header(session.keep(&request, &token, seconds));
+    }
+    let token = session.is_none().then_some(token);
+    Ok(response.json(SessionOpened { token, expires_at: expires_at.0 }))
 }
 
 async fn read<T: serde::de::DeserializeOwned>(

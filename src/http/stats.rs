@@ -1,7 +1,5 @@
 //! `GET /v1/stats`: how many registered and how they stand, how many doses were given; counts only, nobody's data.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -9,12 +7,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::access::Reach;
 use super::asked;
 use super::auth::Staff;
-use super::locality::{self, Locality, province_of};
+use super::locality::{self, province_of};
 use super::problem::Problem;
 use super::refusals::ReadRefusals;
 use crate::app::App;
+use crate::app::stats::{Demand, Level, PlaceCount, Within, places_of};
 use crate::registration::priority;
-use crate::store::{DemandRow, Store};
 
 /// What is counted.
 #[derive(Deserialize, IntoParams)]
@@ -31,8 +29,7 @@ pub struct StatsQuery {
 /// The counts.
 #[derive(Serialize, ToSchema)]
 pub struct StatsDocument {
-    /// When they were counted, in seconds since 1970. Counts of a province and of the country are up to a minute old, a
-    /// district's demand is counted anew.
+    /// When they were read, in seconds since 1970. What was committed a second or so before may be missing.
     as_of: i64,
     /// How many registrations stand how: by commune where a province or a district is asked for, else by province.
     demand: Vec<DemandCount>,
@@ -85,74 +82,33 @@ pub async fn get_stats(app: web::Data<App>, request: HttpRequest) -> Result<Http
         true => None,
         false => Some(locality::asked_for(&app, &staff, province, district).await?),
     };
-    let (stats, store) = (app.stats(), staff.lookups(&request, &app));
-    let totals = stats.totals(&store, now).await?;
-    let (as_of, demand) = match &locality {
-        None => {
-            let demand = stats.demand(&store, None, now).await?;
-            (demand.as_of, by_province(&demand.rows))
-        }
-        Some(place) if district.is_some() => (now, by_ward(place, &store.demand(Some(&place.districts)).await?)),
-        Some(place) => {
-            let demand = stats.demand(&store, Some((&place.province, &place.districts)), now).await?;
-            (demand.as_of, by_ward(place, &demand.rows))
-        }
+    let (stats, store, today) = (app.stats(), staff.lookups(&request, &app), now.vietnamese_date());
+    let (level, within) = match &locality {
+        None => (Level::Province, Within::Country),
+        Some(place) if district.is_some() => (Level::Ward, Within::District(place.code().to_owned())),
+        Some(place) => (Level::Ward, Within::Province(place.province.clone())),
     };
-    let only = locality.as_ref().map(|place| place.province.as_str());
-    let provinces = provinces(&store, &totals.doses, &totals.people, only).await?;
-    Ok(asked::answer(&StatsDocument { as_of: as_of.0.min(totals.as_of.0), demand, provinces }))
+    let demand = stats.demand(&store, level, &within).await?;
+    let province = locality.as_ref().map_or(Within::Country, |place| Within::Province(place.province.clone()));
+    let provinces = stats.places(&store, Level::Province, &province, today).await?;
+    let counted = |place: &&PlaceCount| place.doses > 0 || place.people > 0;
+    let count =
+        |place: &PlaceCount| ProvinceCount { province: place.code.clone(), doses: place.doses, people: place.people };
+    Ok(asked::answer(&StatsDocument {
+        as_of: now.0,
+        demand: demand.iter().map(demand_of).collect(),
+        provinces: provinces.iter().filter(counted).map(count).collect(),
+    }))
 }
 
-fn by_ward(place: &Locality, rows: &[DemandRow]) -> Vec<DemandCount> {
-    let count = |row: &DemandRow| DemandCount {
-        province: place.province.clone(),
-        district: row.district.clone(),
-        ward: row.ward.clone(),
+fn demand_of(row: &Demand) -> DemandCount {
+    let ward = if row.place.len() > 2 { row.place.clone() } else { String::new() };
+    DemandCount {
+        province: province_of(&row.place).to_owned(),
+        district: places_of(&ward).map_or(String::new(), |(district, _)| district.to_owned()),
+        ward,
         group: priority::number(row.rank),
         status: row.status.clone(),
         count: row.count,
-    };
-    rows.iter().map(count).collect()
-}
-
-fn by_province(rows: &[DemandRow]) -> Vec<DemandCount> {
-    let mut counts: BTreeMap<(&str, i64, &str), i64> = BTreeMap::new();
-    for row in rows {
-        *counts.entry((province_of(&row.district), row.rank, &row.status)).or_default() += row.count;
     }
-    let count = |((province, rank, status), count): ((&str, i64, &str), i64)| DemandCount {
-        province: province.to_owned(),
-        district: String::new(),
-        ward: String::new(),
-        group: priority::number(rank),
-        status: status.to_owned(),
-        count,
-    };
-    counts.into_iter().map(count).collect()
-}
-
-async fn provinces(
-    store: &Store,
-    doses: &[(String, i64)],
-    people: &[(String, i64)],
-    only: Option<&str>,
-) -> Result<Vec<ProvinceCount>, Problem> {
-    let facilities = store.facilities().await?;
-    let home: BTreeMap<&str, &str> = facilities.iter().map(|row| (row.code.as_str(), row.province.as_str())).collect();
-    let mut counts: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
-    for (facility, count) in doses {
-        counts.entry(home.get(facility.as_str()).copied().unwrap_or("")).or_default().0 += count;
-    }
-    for (ward, count) in people {
-        counts.entry(province_of(ward)).or_default().1 += count;
-    }
-    if let Some(province) = only {
-        counts.retain(|code, _| *code == province);
-    }
-    let count = |(province, (doses, people)): (&str, (i64, i64))| ProvinceCount {
-        province: province.to_owned(),
-        doses,
-        people,
-    };
-    Ok(counts.into_iter().map(count).collect())
 }

@@ -59,13 +59,14 @@ fn search_key(text: &str) -> String {
     text.split_whitespace().map(word).collect()
 }
 
-fn of_length(len: usize) -> impl Iterator<Item = &'static Unit> {
+/// The units whose code has this many digits, by code: 2 for provinces, 3 for districts, 5 for communes.
+pub fn of_level(len: usize) -> impl Iterator<Item = &'static Unit> {
     UNITS.all.iter().filter(move |unit| unit.code.len() == len)
 }
 
 /// The 63 provinces.
 pub fn provinces() -> Vec<Province> {
-    of_length(2).map(|unit| Province { code: unit.code.to_owned(), name: unit.name.to_owned() }).collect()
+    of_level(2).map(|unit| Province { code: unit.code.to_owned(), name: unit.name.to_owned() }).collect()
 }
 
 /// The units that are part of the one with this code, by code: districts of a province, communes of a district.
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_unit_is_part_of_one_that_is_there() {
-        let count = |len| of_length(len).count();
+        let count = |len| of_level(len).count();
         assert_eq!((count(2), count(3), count(5)), (63, 707, 10_767));
         assert!(provinces().is_sorted_by(|a, b| a.code < b.code));
         for unit in UNITS.all.iter().filter(|unit| unit.code.len() > 2) {

@@ -1,5 +1,6 @@
 //! Registrations in: checked, gathered, and committed together; seen, changed and withdrawn one by one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -157,11 +158,14 @@ impl Work for Register<'_> {
         }
         let answers: Vec<_> = rows.iter().map(|row| plan.take(row)).collect();
         let writes = plan.writes;
-        store::together(
-            store::together(tx.insert_people(&writes.people), tx.insert_lookups(&writes.lookups)),
-            tx.insert_registrations(&writes.registrations, &writes.members),
-        )
-        .await?;
+        let people = store::together(tx.insert_people(&writes.people), tx.insert_lookups(&writes.lookups));
+        let registrations = tx.insert_registrations(&writes.registrations, &writes.members);
+        // Sent last, so that what these count is in it; as a rule that is all, and the end of the transaction adds nothing.
+        store::together(store::together(people, registrations), tx.put_tally()).await?;
+        // Whoever was known before lives where they register from.
+        let enrolled: HashSet<Uuid> = writes.people.iter().map(|new| new.row.person).collect();
+        let known = writes.registrations.iter().filter(|row| !enrolled.contains(&row.person));
+        tx.move_people(&known.map(|row| (row.person, row.ward.as_str())).collect::<Vec<_>>()).await?;
         for claim in &writes.claims {
             tx.hold(claim.account, claim.person, None, claim.at).await?;
             tx.audit(&claim.audited).await?;

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx, together};
+use super::{Fact, Store, StoreError, Tx, together};
 use crate::certificate::{CardColour, UnixSeconds, Uvci};
 use crate::keys::Kid;
 
@@ -107,6 +107,7 @@ impl Tx<'_> {
         if rows.is_empty() {
             return Ok(());
         }
+        self.tally().add(Fact::Certificate, i64::try_from(rows.len()).unwrap_or(i64::MAX));
         let (insert, index) = tokio::try_join!(
             self.inner.prepare_cached(
                 "-- issue

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::accounts::{self, members_of};
 use super::people::{seconds, timestamp};
-use super::{NewTicket, Store, StoreError, Tx, Work};
+use super::{Fact, NewTicket, Store, StoreError, Tx, Work};
 use crate::certificate::UnixSeconds;
 
 /// A correction as it stands.
@@ -110,6 +110,7 @@ impl Tx<'_> {
         if rows.is_empty() {
             return Ok(());
         }
+        rows.iter().for_each(|row| self.count_correction(row, 1));
         let sql = "-- write corrections
                    INSERT INTO correction (person_id, correction_id, kind, facility_code, status, claim, said, steps, version,
                                            made_at, due_at)
@@ -135,6 +136,14 @@ impl Tx<'_> {
                    FROM unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::uuid[]) AS k (facility_code, due_at, id, person_id)";
         self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&facilities, &due, &ids, &people]).await?;
         Ok(())
+    }
+
+    /// Counts one that is not closed, `n` times.
+    fn count_correction(&self, row: &CorrectionRow, n: i64) {
+        if row.closed_at.is_none() {
+            let overdue = row.steps.iter().any(|step| step.get("what").is_some_and(|what| what == "overdue"));
+            self.tally().add(Fact::Correction(row.facility.clone(), overdue), n);
+        }
     }
 
     async fn enqueue(&self, row: &CorrectionRow) -> Result<(), StoreError> {
@@ -164,6 +173,8 @@ impl Tx<'_> {
 
     /// Writes a correction as it is now; one that is closed leaves the queue of `before`, one passed on changes queues.
     pub async fn update_correction(&self, before: &CorrectionRow, now: &CorrectionRow) -> Result<(), StoreError> {
+        self.count_correction(before, -1);
+        self.count_correction(now, 1);
         let sql = "-- step of correction
                    UPDATE correction SET facility_code = $3, status = $4, attachment_id = $5, steps = $6, pending = $7,
                                          version = $8, closed_at = $9

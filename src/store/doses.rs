@@ -171,26 +171,30 @@ impl Tx<'_> {
         );
         let doses = self.inner.prepare_cached(&sql).await?;
         // The lock is had before the doses are read: one after the other, on purpose.
-        self.lock(people).await?;
+        let locked = self.lock(people).await?;
         let rows = self.inner.query(&doses, &[/* people */ &people]).await?;
-        rows.iter().map(dose_of).collect()
+        let doses = rows.iter().map(dose_of).collect::<Result<Vec<DoseRow>, StoreError>>()?;
+        let mut tally = self.tally();
+        locked.iter().for_each(|row| tally.know(row.get(0), row.get(1)));
+        doses.iter().for_each(|dose| tally.know_dose(dose));
+        Ok(doses)
     }
 
     /// Locks people, in one order everywhere, so that two transactions wait for each other and never deadlock. Citus locks
-    /// rows on one server a statement: there, one person a statement.
-    pub(super) async fn lock(&self, people: &[Uuid]) -> Result<(), StoreError> {
+    /// rows on one server a statement: there, one person a statement. Gives who they are and the commune of each.
+    pub(super) async fn lock(&self, people: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         if !self.on_citus || people.len() == 1 {
-            let sql =
-                "-- lock people\nSELECT person_id FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
-            self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?;
-            return Ok(());
+            let sql = "-- lock people
+                       SELECT person_id, ward_code FROM person WHERE person_id = ANY($1) ORDER BY person_id FOR UPDATE";
+            return Ok(self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* people */ &people]).await?);
         }
-        let sql = "-- lock person\nSELECT person_id FROM person WHERE person_id = $1 FOR UPDATE";
+        let sql = "-- lock person\nSELECT person_id, ward_code FROM person WHERE person_id = $1 FOR UPDATE";
         let stmt = self.inner.prepare_cached(sql).await?;
+        let mut locked = Vec::with_capacity(people.len());
         for person in people {
-            self.inner.query_opt(&stmt, &[/* person_id */ person]).await?;
+            locked.extend(self.inner.query_opt(&stmt, &[/* person_id */ person]).await?);
         }
-        Ok(())
+        Ok(locked)
     }
 
     /// Records doses.
@@ -234,6 +238,20 @@ impl Tx<'_> {
                 ],
             )
             .await?;
+        self.count_doses(doses).await
+    }
+
+    /// Counts doses that were just written. Whoever enrols people beside it, or locks them before, need not ask for them again.
+    async fn count_doses(&self, doses: &[DoseRow]) -> Result<(), StoreError> {
+        let unknown = self.tally().unknown(doses.iter().map(|dose| dose.person));
+        if !unknown.is_empty() {
+            self.lock_people(&unknown).await?;
+        }
+        let mut tally = self.tally();
+        for dose in doses.iter().filter(|dose| unknown.contains(&dose.person)) {
+            tally.forget_dose(dose);
+        }
+        doses.iter().for_each(|dose| tally.put_dose(dose, true));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::accounts::phones_of;
 use super::people::{seconds, timestamp};
+use super::registrations::fact;
 use super::{Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
 
@@ -100,29 +101,22 @@ pub struct NewContact<'a> {
     pub at: UnixSeconds,
 }
 
-/// How many registrations of a commune and a rank stand so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DemandRow {
-    /// The district's code.
-    pub district: String,
-    /// The commune's code; empty where communes are not told apart.
-    pub ward: String,
-    /// The rank of the priority group.
-    pub rank: i64,
-    /// How they stand.
-    pub status: String,
-    /// How many.
-    pub count: i64,
-}
-
 const STATE: &str =
     "-- registration state\nSELECT district_code, status, contact FROM registration WHERE person_id = $1";
 
-/// Keeps the list in step with the registrations.
+/// Keeps the list in step with registrations that were just changed, and locked by it; gives what they were.
 const LIST_AS: &str = "-- list as
-    WITH r AS MATERIALIZED (SELECT person_id, district_code, priority FROM registration WHERE person_id = ANY($1))
-    UPDATE registration_by_district b SET status = $2 FROM r
-    WHERE b.district_code = r.district_code AND b.priority = r.priority AND b.person_id = r.person_id AND b.status <> $2";
+    WITH r AS MATERIALIZED (
+        SELECT person_id, district_code, priority, created_at FROM registration WHERE person_id = ANY($1) AND status = $2
+    ), o AS MATERIALIZED (
+        SELECT b.district_code, b.priority, b.person_id, b.ward_code, b.status, r.created_at
+        FROM r JOIN registration_by_district b
+        ON b.district_code = r.district_code AND b.priority = r.priority AND b.person_id = r.person_id
+        WHERE b.status <> $2
+    )
+    UPDATE registration_by_district b SET status = $2 FROM o
+    WHERE b.district_code = o.district_code AND b.priority = o.priority AND b.person_id = o.person_id
+    RETURNING o.ward_code, o.priority, o.status, o.created_at";
 
 fn state_of(row: &Row) -> RegistrationState {
     RegistrationState { district: row.get(0), status: row.get(1), contact: row.get(2) }
@@ -218,47 +212,6 @@ impl Store {
         let row = self.found(STATE, &[/* person */ &person]).await?;
         Ok(row.as_ref().map(state_of))
     }
-
-    /// How many registrations stand how: of these districts by commune, or of all of them by district.
-    pub async fn demand(&self, districts: Option<&[String]>) -> Result<Vec<DemandRow>, StoreError> {
-        let rows = match districts {
-            Some(districts) => {
-                let sql = "-- demand of districts
-                     SELECT district_code, ward_code, priority, status, count(*) FROM registration_by_district
-                     WHERE district_code = ANY($1) GROUP BY district_code, ward_code, priority, status ORDER BY 2, 3, 4";
-                self.rows(sql, &[/* districts */ &districts]).await?
-            }
-            None => {
-                let sql = "-- demand
-                     SELECT district_code, '', priority, status, count(*) FROM registration_by_district
-                     GROUP BY district_code, priority, status ORDER BY 1, 3, 4";
-                self.rows(sql, &[]).await?
-            }
-        };
-        let demand = |row: &Row| DemandRow {
-            district: row.get(0),
-            ward: row.get(1),
-            rank: row.get(2),
-            status: row.get(3),
-            count: row.get(4),
-        };
-        Ok(rows.iter().map(demand).collect())
-    }
-
-    /// How many doses each facility gave, by its code; voided ones do not count.
-    pub async fn doses_by_facility(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let sql = "-- doses by facility\nSELECT facility_code, count(*) FROM dose WHERE voided_at IS NULL GROUP BY facility_code";
-        self.counts(sql).await
-    }
-
-    /// How many people live in each commune, by its code; empty where it is not known.
-    pub async fn people_by_ward(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        self.counts("-- people by ward\nSELECT coalesce(ward_code, ''), count(*) FROM person GROUP BY ward_code").await
-    }
-
-    async fn counts(&self, sql: &str) -> Result<Vec<(String, i64)>, StoreError> {
-        Ok(self.rows(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
 }
 
 impl Tx<'_> {
@@ -291,7 +244,8 @@ impl Tx<'_> {
             .await?;
         if written == 1 {
             let list = self.inner.prepare_cached(LIST_AS).await?;
-            self.inner.execute(&list, &[/* people */ &vec![new.person], &new.status]).await?;
+            let listed = self.inner.query(&list, &[/* people */ &vec![new.person], &new.status]).await?;
+            self.count_statuses(&listed, new.status);
         }
         Ok(written == 1)
     }
@@ -306,8 +260,19 @@ impl Tx<'_> {
         )?;
         let columns: [&(dyn ToSql + Sync); 2] = [/* people */ &people, &status];
         // Sent in this order, as everywhere: whoever waits for another, waits at the registration.
-        together(self.inner.execute(&set, &columns), self.inner.execute(&list, &columns)).await?;
+        let (_, listed) = together(self.inner.execute(&set, &columns), self.inner.query(&list, &columns)).await?;
+        self.count_statuses(&listed, status);
         Ok(())
+    }
+
+    /// Counts what [`LIST_AS`] gave as standing so from now on.
+    fn count_statuses(&self, listed: &[Row], status: &str) {
+        let mut tally = self.tally();
+        for row in listed {
+            let (ward, rank, created_at) = (row.get(0), row.get(1), seconds(row.get(3)));
+            tally.add(fact(ward, rank, row.get(2), created_at), -1);
+            tally.add(fact(ward, rank, status, created_at), 1);
+        }
     }
 
     /// People who were vaccinated: their registrations, if they have any, say so.

@@ -4,8 +4,10 @@ mod accounts;
 mod attachments;
 mod audit;
 mod batch;
+mod beats;
 mod certificates;
 mod corrections;
+mod counts;
 mod dose_changes;
 mod doses;
 pub mod embedded;
@@ -33,11 +35,12 @@ mod rules;
 mod sessions;
 mod signed;
 mod signers;
+mod tally;
 mod tickets;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, Transaction};
@@ -47,8 +50,10 @@ pub use accounts::{Challenge, PhoneDay};
 pub use attachments::Attachment;
 pub use audit::{AuditRow, Audited};
 pub use batch::{Busy, GroupCommit, GroupCommitSettings};
+pub use beats::{Beat, BeatRow, Rates, ReplicaRow};
 pub use certificates::{CertificateDetail, CertificateRow, saying};
 pub use corrections::{CorrectionPlace, CorrectionRow, QueueKey, QueueOf};
+pub use counts::{CountRow, Counter, EPOCH, LAG_DAYS, Places};
 pub use dose_changes::DoseChangeRow;
 pub use doses::{DoseRow, KnownRecord, RecordRow};
 pub use holders::{HeldCertificate, HeldRecords, PlacedSession, ReactionRow};
@@ -56,7 +61,7 @@ pub use imports::{ImportCounts, ImportRow, ImportStatus, Realm, Reject, RejectRe
 pub use key_changes::KeyChange;
 pub use key_imports::KeyImport;
 pub use keys::IssuerKeyRow;
-pub use lists::{DemandRow, ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
+pub use lists::{ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
 pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
@@ -70,6 +75,7 @@ pub use revocations::{RevocationBatch, RevocationStanding, Revoked};
 pub use rules::SetRules;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
 pub use signers::{Purpose, SignerKeyRow, TrustRows};
+pub use tally::{Course, Fact};
 pub use tickets::{NewTicket, TicketRow};
 
 use embedded::{Embedded, EmbeddedError};
@@ -236,6 +242,8 @@ pub struct Tx<'c> {
     inner: Transaction<'c>,
     /// As in [`Store`].
     on_citus: bool,
+    /// What it changes of what is counted, written with it.
+    tally: Mutex<tally::Tally>,
 }
 
 impl Store {
@@ -292,8 +300,9 @@ impl Store {
 
     async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
         let mut client = self.client().await?;
-        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus };
+        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus, tally: Mutex::default() };
         let output = work.run(&tx).await?;
+        tx.put_tally().await?;
         tx.inner.commit().await?;
         Ok(output)
     }

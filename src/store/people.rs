@@ -145,6 +145,8 @@ impl Tx<'_> {
         if people.is_empty() {
             return Ok(());
         }
+        // Before anything is awaited: what is written beside it may be of these people.
+        people.iter().for_each(|new| self.tally().enrol(new.row.person, new.ward.as_deref()));
         let stmt = self
             .inner
             .prepare_cached(
@@ -166,6 +168,30 @@ impl Tx<'_> {
         self.inner
             .execute(&stmt, &[&ids, &names, &keys, &births, &sexes, &wards, &phones, &identities, &created])
             .await?;
+        Ok(())
+    }
+
+    /// People live in these communes from now on, wherever they lived before.
+    ///
+    /// `moves`: each person once, with the commune's code.
+    pub async fn move_people(&self, moves: &[(Uuid, &str)]) -> Result<(), StoreError> {
+        let mut people: Vec<Uuid> = moves.iter().map(|(person, _)| *person).collect();
+        if people.is_empty() {
+            return Ok(());
+        }
+        people.sort_unstable();
+        self.lock_people(&people).await?;
+        let moved = |(person, ward): &&(Uuid, &str)| self.tally().move_to(*person, ward);
+        let (people, wards): (Vec<Uuid>, Vec<&str>) = moves.iter().filter(moved).copied().unzip();
+        if people.is_empty() {
+            return Ok(());
+        }
+        let sql = "-- move person\nUPDATE person SET ward_code = $2 WHERE person_id = $1";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        // Seldom more than one: whoever registers is new, as a rule.
+        for (person, ward) in people.iter().zip(&wards) {
+            self.inner.execute(&stmt, &[person, ward]).await?;
+        }
         Ok(())
     }
 

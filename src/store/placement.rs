@@ -35,6 +35,8 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("foreign_revocation", Coordinator),
         ("lease", Coordinator),
         ("replica_beat", Coordinator),
+        ("counter", Coordinator),
+        ("beat", Coordinator),
         ("person", ByPerson),
         ("dose", ByPerson),
         ("certificate", ByPerson),
@@ -66,6 +68,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("idempotency", By("key_hash")),
         ("audit", By("bucket")),
         ("ticket", By("bucket")),
+        ("tally", By("tally_id")),
     ]
 };
 

@@ -73,6 +73,14 @@ impl Store {
         Ok(rows.iter().map(|row| Facility { code: row.get(0), name: row.get(1), province: row.get(2) }).collect())
     }
 
+    /// The facility with this code; `None` if it is not in the reference data.
+    pub async fn facility(&self, code: &str) -> Result<Option<Facility>, StoreError> {
+        let client = self.client().await?;
+        let sql = "-- facility\nSELECT code, name, province_code FROM facility WHERE code = $1";
+        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&code]).await?;
+        Ok(row.map(|row| Facility { code: row.get(0), name: row.get(1), province: row.get(2) }))
+    }
+
     /// Says whether `caller` used `key` before, and with which body; a key is kept for 24 hours.
     ///
     /// Only the body's hash is kept and no answer: the operations are idempotent themselves, a repeat runs again and

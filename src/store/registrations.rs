@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::accounts::members_of;
 use super::people::{LookupKind, PersonRow, seconds, timestamp};
-use super::{Hash, Store, StoreError, Tx, together};
-use crate::certificate::UnixSeconds;
+use super::{Fact, Hash, Store, StoreError, Tx, together};
+use crate::certificate::{UnixSeconds, day_from_date};
 use crate::sealing;
 
 /// A registration as it is stored; the person's own data stand in [`RegisteredPerson`].
@@ -220,6 +220,7 @@ impl Tx<'_> {
     }
 
     async fn list_in_districts(&self, rows: &[RegistrationRow]) -> Result<(), StoreError> {
+        rows.iter().for_each(|row| self.tally().add(fact(&row.ward, row.priority, &row.status, row.created_at), 1));
         let sql = "-- list in district
              INSERT INTO registration_by_district (district_code, priority, person_id, ward_code, status)
              SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[])";
@@ -265,9 +266,14 @@ impl Tx<'_> {
     /// `listed`: where the list has it now, as (district, priority).
     pub async fn put_registration(&self, row: &RegistrationRow, listed: (&str, i64)) -> Result<(), StoreError> {
         let sql = "-- leave district
-             DELETE FROM registration_by_district WHERE district_code = $1 AND priority = $2 AND person_id = $3";
+             DELETE FROM registration_by_district WHERE district_code = $1 AND priority = $2 AND person_id = $3
+             RETURNING ward_code, status";
         let stmt = self.inner.prepare_cached(sql).await?;
-        self.inner.execute(&stmt, &[&listed.0, &listed.1, &row.person]).await?;
+        let left = self.inner.query_opt(&stmt, &[&listed.0, &listed.1, &row.person]).await?;
+        let lived_in: Option<&str> = left.as_ref().map(|left| left.get(0));
+        if let Some(left) = &left {
+            self.tally().add(fact(left.get(0), listed.1, left.get(1), row.created_at), -1);
+        }
         let sql = "-- change registration
              UPDATE registration SET account_id = $2, district_code = $3, priority = $4, address = $5, occupation = $6,
                  declaration = ($7::text)::jsonb, declared_at = $8, consent = ($9::text)::jsonb,
@@ -290,8 +296,9 @@ impl Tx<'_> {
             &updated_at,
         ];
         self.inner.execute(&stmt, &columns).await?;
-        let sql = "-- commune of person\nUPDATE person SET ward_code = $2 WHERE person_id = $1";
-        self.inner.execute(&self.inner.prepare_cached(sql).await?, &[&row.person, &row.ward]).await?;
+        if lived_in != Some(row.ward.as_str()) {
+            self.move_people(&[(row.person, row.ward.as_str())]).await?;
+        }
         self.list_in_districts(std::slice::from_ref(row)).await
     }
 
@@ -306,6 +313,11 @@ impl Tx<'_> {
         let nth = known.iter().map(|candidate| candidate.nth).max().unwrap_or(0) + 1;
         self.insert_lookups(&[super::Lookup { kind: LookupKind::Phone, hash: *phone, nth, person }]).await
     }
+}
+
+/// A registration as it is counted.
+pub(super) fn fact(ward: &str, rank: i64, status: &str, created_at: UnixSeconds) -> Fact {
+    Fact::Registration(ward.to_owned(), rank, status.to_owned(), day_from_date(created_at.vietnamese_date()))
 }
 
 async fn together_in_order(tx: &Tx<'_>, rows: &[RegistrationRow], members: &[(Uuid, Uuid)]) -> Result<(), StoreError> {

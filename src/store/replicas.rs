@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// How each replica stands; none if there are none.
-    pub fn replicas(&self) -> Vec<ReplicaStanding> {
+    pub fn replica_standings(&self) -> Vec<ReplicaStanding> {
         let Some(replicas) = &self.replicas else { return Vec::new() };
         let standing = |replica: &Replica| {
             let standing = *replica.standing.borrow();
@@ -153,7 +153,7 @@ impl Replicas {
 
     async fn beat(&self, n: i64) -> Result<(), StoreError> {
         let client = pool::client(&self.primary).await?;
-        let sql = "-- beat
+        let sql = "-- replica beat
                    INSERT INTO replica_beat (node, n, sent_at) VALUES ($1, $2, now())
                    ON CONFLICT (node) DO UPDATE SET n = excluded.n, sent_at = excluded.sent_at";
         client.execute(&client.prepare_cached(sql).await?, &[/* node */ &self.node, /* n */ &n]).await?;

@@ -105,6 +105,11 @@ impl Tx<'_> {
 
     /// Writes a dose as it is now, and whether it is voided.
     pub async fn update_dose(&self, dose: &DoseRow, voided_at: Option<UnixSeconds>) -> Result<(), StoreError> {
+        let unknown = self.tally().unknown(std::iter::once(dose.person));
+        if !unknown.is_empty() {
+            self.lock_people(&unknown).await?;
+        }
+        self.tally().put_dose(dose, voided_at.is_none());
         let sql = "-- change dose
                    UPDATE dose SET product = $3, lot = $4, lot_expires_on = $5, given_at = $6, number = $7, flags = $8,
                                    voided_at = $9
@@ -166,14 +171,6 @@ impl Store {
         let sql = "-- last facility
                    SELECT facility_code FROM dose WHERE person_id = $1 AND voided_at IS NULL ORDER BY given_at DESC LIMIT 1";
         let row = client.query_opt(&client.prepare_cached(sql).await?, &[&person]).await?;
-        Ok(row.map(|row| row.get(0)))
-    }
-
-    /// The province of a facility; `None` if it is not in the reference data.
-    pub async fn facility_province(&self, facility: &str) -> Result<Option<String>, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- facility's province\nSELECT province_code FROM facility WHERE code = $1";
-        let row = client.query_opt(&client.prepare_cached(sql).await?, &[&facility]).await?;
         Ok(row.map(|row| row.get(0)))
     }
 

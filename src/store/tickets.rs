@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Store, StoreError, Tx};
+use super::{Fact, Store, StoreError, Tx};
 use crate::certificate::UnixSeconds;
 
 /// A case to be raised.
@@ -113,6 +113,9 @@ impl Tx<'_> {
                 ],
             )
             .await?;
+        if raised == 1 {
+            self.tally().add(Fact::Ticket(new.province.clone(), false), 1);
+        }
         Ok(raised == 1)
     }
 
@@ -138,7 +141,21 @@ impl Tx<'_> {
                 ],
             )
             .await?;
+        if stepped == 1 {
+            self.count_step(row);
+        }
         Ok(stepped == 1)
+    }
+
+    /// Counts a case that took a step: what it was before, its earlier steps say.
+    fn count_step(&self, row: &TicketRow) {
+        let is_assigned = |step: &Value| step.get("what").is_some_and(|what| what == "assigned");
+        let earlier = row.steps.as_array().and_then(|steps| steps.split_last()).map_or(&[][..], |(_, earlier)| earlier);
+        let mut tally = self.tally();
+        tally.add(Fact::Ticket(row.province.clone(), earlier.iter().any(is_assigned)), -1);
+        if row.closed_at.is_none() {
+            tally.add(Fact::Ticket(row.province.clone(), row.status == "assigned"), 1);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use thexanh::clock::Clock;
 use thexanh::config::Config;
 use thexanh::http::access::Role;
 use thexanh::http::auth::{Grant, TokenKey};
+use thexanh::http::login::DemoLogin;
 use thexanh::http::{ServeError, Serving, Shared, serve};
 use thexanh::keyring::Keyring;
 use thexanh::store::{Audited, Facility, Province, Revoked, Store, StoreError};
@@ -118,6 +119,12 @@ impl TestApp {
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
         let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
         Ok(TestApp { app, clock, keyring, tokens, serving, schema })
+    }
+
+    /// The same service once more, as the demo: anybody may be one of `staff`.
+    pub fn as_demo(&self, staff: Vec<DemoLogin>) -> Node {
+        let shared = Shared::new(Arc::clone(&self.app), Arc::clone(&self.tokens)).for_demo(staff);
+        Node { app: Arc::clone(&self.app), serving: serve(shared).expect("listens") }
     }
 
     /// A bare connection to the service's tables.

@@ -74,7 +74,9 @@ impl Connection {
     pub async fn answer(&mut self, method: &str) -> Answer {
         let (status, headers) = self.head().await;
         let mut answer = Answer { status, headers, body: Vec::new() };
-        let bodiless = method == "HEAD" || status == 204 || status == 304;
+        // A stream of events has no end: whoever wants some reads them chunk by chunk.
+        let endless = answer.header("content-type") == "text/event-stream";
+        let bodiless = method == "HEAD" || status == 204 || status == 304 || endless;
         if bodiless {
             return answer;
         }

@@ -12,6 +12,7 @@ use tokio_postgres::NoTls;
 use crate::app::dose_of;
 use crate::cli::Place;
 use crate::client::Connection;
+use crate::stats;
 
 /// How many doses the stream has, and on how many connections it is sent.
 const DOSES: u32 = 1_200;
@@ -50,7 +51,8 @@ async fn stream(
     (answers, whole)
 }
 
-/// How many rows each table has that a dose writes one to, in the service's own database.
+/// How many rows each table has that a dose writes one to, in the service's own database; the counters, which the service
+/// folds meanwhile, say the same.
 async fn rows(place: &Place) -> Vec<i64> {
     let settings = StoreSettings { url: None, data_dir: place.0.join("data"), connections: 1, schema: None };
     let store = Store::open(&settings).await.expect("joins the service's database");
@@ -63,6 +65,7 @@ async fn rows(place: &Place) -> Vec<i64> {
     for table in ["person", "dose", "dose_by_record", "certificate", "certificate_by_uvci"] {
         counts.push(client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.expect("counts").get(0));
     }
+    stats::agree(None, &client).await;
     counts
 }
 

@@ -78,6 +78,9 @@ impl Desk {
         let columns: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
             [&person, &who.name, &name_key, &who.place.1, &phone, &identity, &at];
         self.sql.execute(insert, &columns).await.expect("enrols");
+        let changes = json!([[{"p": [who.place.1, "n"]}, 1]]).to_string();
+        let counted = "INSERT INTO tally (tally_id, changes) VALUES ($1, $2)";
+        self.sql.execute(counted, &[&Uuid::new_v4(), &changes]).await.expect("counts");
         for (table, column, kind, number) in [
             ("person_by_phone", "phone_hash", "phone", &who.phone),
             ("person_by_identity", "identity_hash", "identity", &who.identity),

@@ -91,6 +91,13 @@ async fn every_role_reaches_what_the_table_says_and_no_further() {
                 let token = if own { app.bearer(role) } else { app.bearer_of(role, "01001", "01") };
                 let answer = app.try_row(row, uvci, &gateway, Some(&token)).await;
                 let case = format!("{} {} as {role:?}, own: {own}: {}", row.method, row.path, answer.status);
+                if row.path == "/v1/login/demo" {
+                    answer.problem(404, "unknown_route");
+                    continue;
+                }
+                if row.who != Who::Anyone && answer.status < 300 {
+                    assert_eq!(answer.header("cache-control"), "no-store", "no cache between is to keep it: {case}");
+                }
                 match row.who.reach(role) {
                     Reach::All => assert_eq!(answer.status / 100, 2, "{case}"),
                     Reach::Own if own => assert_eq!(answer.status / 100, 2, "{case}"),
@@ -110,6 +117,7 @@ async fn every_role_reaches_what_the_table_says_and_no_further() {
         }
         let nobody = app.try_row(row, "URN:UVCI:01:VN:00000000000000000000000000000000", &gateway, None).await;
         match row.who {
+            Who::Anyone if row.path == "/v1/login/demo" => drop(nobody.problem(404, "unknown_route")),
             Who::Anyone => assert_eq!(nobody.status / 100, 2, "{}", row.path),
             Who::Roles { .. } => {
                 nobody.problem(401, "no_token");

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::http::access::Role;
+use crate::http::login::DemoLogin;
+use crate::registration::reference;
 use crate::store::Facility;
 use crate::synth::names;
 use crate::synth::random::Random;
@@ -26,6 +29,18 @@ pub(super) fn facilities() -> Vec<Facility> {
         province: province.to_owned(),
     };
     FACILITIES.map(facility).into()
+}
+
+/// Whom one may log in as in the demo's pages: each facility, their provinces, the ministry, the response centre.
+pub(super) fn staff() -> Vec<DemoLogin> {
+    let login = |role, facility, province, name| DemoLogin { role, facility, province, name };
+    let mut provinces: Vec<&str> = FACILITIES.iter().map(|(_, _, province)| *province).collect();
+    provinces.dedup();
+    let facilities = facilities().into_iter().map(|it| login(Role::Facility, Some(it.code), None, Some(it.name)));
+    let provinces = provinces.into_iter().filter_map(reference::unit);
+    let provinces = provinces.map(|it| login(Role::Province, None, Some(it.code.to_owned()), Some(it.name.to_owned())));
+    let others = [Role::Ministry, Role::Response].map(|role| login(role, None, None, None));
+    facilities.chain(provinces).chain(others).collect()
 }
 
 /// How many doses a synthetic person has had: every third one, every other two.

@@ -205,7 +205,7 @@ impl CorrectionRequest {
             refused("facility", en, vi)
         };
         let facility = given_by.filter(|code| code.len() <= 40).ok_or_else(unknown)?;
-        app.store().facility_province(&facility).await?.ok_or_else(unknown)?;
+        app.store().facility(&facility).await?.ok_or_else(unknown)?;
         Ok(facility)
     }
 }
@@ -281,7 +281,7 @@ impl CorrectionPatch {
             "pass_on" if !accepting => {
                 let why = said("why", self.why.unwrap_or_default())?;
                 let facility = self.facility.filter(|code| code.len() <= 40).unwrap_or_default();
-                let known = app.store().facility_province(&facility).await?;
+                let known = app.store().facility(&facility).await?;
                 let (en, vi) =
                     ("see /v1/reference/facilities for the codes", "xem mã cơ sở ở /v1/reference/facilities");
                 known.map(|_| Answer::PassOn(facility, why)).ok_or_else(|| refused("facility", en, vi))

@@ -17,3 +17,12 @@ export function keep(name: string, value: string): void {
     // It holds for this visit.
   }
 }
+
+/** Keeps it no longer. */
+export function forget(name: string): void {
+  try {
+    localStorage.removeItem(`thexanh.${name}`);
+  } catch {
+    // Nothing was kept.
+  }
+}

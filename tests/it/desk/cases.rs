@@ -27,6 +27,10 @@ pub async fn add_registration(sql: &Client, person: Uuid, place: (&str, &str), r
     let listed = "INSERT INTO registration_by_district (district_code, priority, person_id, ward_code, status)
                   VALUES ($1, $2, $3, $4, $5)";
     sql.execute(listed, &[&place.0, &rank, &person, &place.1, &status]).await.expect("lists");
+    let day = thexanh::certificate::day_from_date(NOW.vietnamese_date());
+    let changes = json!([[{"r": [place.1, rank, status, day]}, 1]]).to_string();
+    let counted = "INSERT INTO tally (tally_id, changes) VALUES ($1, $2)";
+    sql.execute(counted, &[&Uuid::new_v4(), &changes]).await.expect("counts");
 }
 
 async fn add_session(sql: &Client, placed: Option<Uuid>) -> String {
@@ -64,6 +68,8 @@ impl Case {
         match (row.method, path) {
             ("GET", "/v1/registrations") => return case(format!("{path}?province=79&purpose=calls"), None),
             ("GET", "/v1/stats" | "/v1/tickets") => return case(format!("{path}?province=79"), None),
+            ("GET", "/v1/stats/places") => return case(format!("{path}?level=district&within=79"), None),
+            ("GET", _) if path.starts_with("/v1/stats/") => return case(format!("{path}?within=79"), None),
             ("POST", "/v1/appointments/sessions") => return case(path.to_owned(), Some(super::session(10))),
             ("GET", "/v1/people") => return case(format!("{path}?phone=0912345678&purpose=a+call"), None),
             ("GET", "/v1/audit") => return case(format!("{path}?day=2021-08-01"), None),

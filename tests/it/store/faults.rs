@@ -72,6 +72,7 @@ async fn a_connection_cut_at_any_statement_of_a_dose_loses_and_doubles_nothing()
         "record numbers",
         "-- issue",
         "find by uvci",
+        "-- tally",
         "COMMIT",
     ];
     let (mut sent, mut given) = (0, Vec::new());
