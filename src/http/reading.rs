@@ -9,10 +9,11 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest};
 
 use super::auth::Caller;
+use super::session;
 use crate::app::{App, Wrote};
 use crate::store::{Freshness, Store};
 
-const COOKIE: &str = "thexanh-wrote=1";
+const COOKIE: &str = "thexanh-wrote";
 
 /// How old an answer is that was given while the primary was away.
 struct Aged(Duration);
@@ -30,12 +31,9 @@ pub(super) fn note_write(request: &HttpRequest, app: &App, caller: &Caller) -> O
 /// The database for a look-up of `caller`'s that may lag.
 pub(super) fn lookups(request: &HttpRequest, app: &App, caller: Option<&Caller>) -> Store {
     let Some(lately) = app.lately() else { return app.store().clone() };
-    let says = |name, word: &str| {
-        let mut values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
-        values.any(|value| value.split([';', ',']).any(|part| part.trim() == word))
-    };
     let wrote = caller.is_some_and(|caller| lately.wrote(&name_of(caller)));
-    let fresh = wrote || says(header::COOKIE, COOKIE) || says(header::CACHE_CONTROL, "no-cache");
+    let asked = request.headers().get(header::CACHE_CONTROL).is_some_and(|value| value == "no-cache");
+    let fresh = wrote || asked || session::cookie(request, COOKIE).is_some();
     if let Some(age) = app.store().age() {
         request.extensions_mut().insert(Aged(age));
     }
@@ -49,10 +47,10 @@ pub(super) fn say(request: &HttpRequest, headers: &mut HeaderMap) {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
     if let Some(JustWrote(kept)) = extensions.get() {
-        let seconds = kept.as_secs() + 1;
-        let cookie = format!("{COOKIE}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict");
+        let seconds = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        let (name, cookie) = session::set_cookie(COOKIE, "1", seconds, "Strict", session::is_https(request));
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
-            headers.append(header::SET_COOKIE, cookie);
+            headers.append(name, cookie);
         }
     }
 }

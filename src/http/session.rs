@@ -62,7 +62,7 @@ impl Session {
     }
 }
 
-fn is_https(request: &HttpRequest) -> bool {
+pub(super) fn is_https(request: &HttpRequest) -> bool {
     request.app_data::<web::Data<App>>().is_some_and(|app| origin::is_https(request, app.config()))
 }
 
