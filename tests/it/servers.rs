@@ -1,5 +1,6 @@
 //! PostgreSQL servers of one test's own: a primary, and standbys that stream from it, which die, are promoted and come back.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -14,17 +15,18 @@ use crate::store::tls::{program, unprivileged};
 /// Longer than anything here takes, on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What every server is started with. Nothing is synced to disk: what dies here is a process, never the machine.
-const SETTINGS: [&str; 8] = [
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
-    "fsync=off",
-    "shared_buffers=32MB",
-    "wal_keep_size=256MB",
-    "wal_receiver_timeout=2s",
-    "wal_retrieve_retry_interval=100ms",
-    "autovacuum=off",
-];
+/// What a primary is set to, and so its standbys, whose files begin as copies of its own. Nothing is synced to disk: what dies
+/// here is a process, never the machine. What is kept of the log pg_rewind wants.
+const SETTINGS: &str = "
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+shared_buffers = 32MB
+wal_keep_size = 256MB
+wal_receiver_timeout = 2s
+wal_retrieve_retry_interval = 100ms
+autovacuum = off
+";
 
 /// A server in a directory of its own. Dropped, it is killed and its files are removed.
 pub struct Server {
@@ -39,6 +41,8 @@ impl Server {
         let mut server = Server::at(name);
         let initdb = ["--username=tester", "--auth=trust", "--locale=C", "--data-checksums", "--no-sync", "-D"];
         run(server.command("initdb").args(initdb).arg(server.cluster()));
+        let file = std::fs::File::options().append(true).open(server.cluster().join("postgresql.conf"));
+        file.and_then(|mut file| file.write_all(SETTINGS.as_bytes())).expect("writes");
         server.start(more);
         server
     }
@@ -61,7 +65,7 @@ impl Server {
         let mut server = self.command_at(Path::new("/bin/sh"));
         server.args(["-c", ended_with_us, "sh"]).arg(of_postgres("postgres"));
         server.arg("-D").arg(self.cluster()).arg("-c").arg(format!("port={}", self.port));
-        server.args(SETTINGS.iter().chain(more).flat_map(|setting| ["-c", setting]));
+        server.args(more.iter().flat_map(|setting| ["-c", setting]));
         let log = std::fs::File::options().append(true).create(true).open(self.dir.join("log")).expect("a log");
         server.stdout(log.try_clone().expect("a log")).stderr(log).stdin(Stdio::piped());
         self.process = Some(server.spawn().expect("runs"));
