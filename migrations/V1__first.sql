@@ -88,6 +88,7 @@ CREATE TABLE dose (
     flags jsonb NOT NULL,
     recorded_at timestamptz NOT NULL,
     recorded_by text NOT NULL,
+    vaccinator text,
     PRIMARY KEY (person_id, dose_id)
 );
 

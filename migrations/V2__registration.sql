@@ -151,6 +151,15 @@ CREATE TABLE dose_change (
     FOREIGN KEY (person_id, dose_id) REFERENCES dose (person_id, dose_id)
 );
 
+-- The changes of a facility's doses that wait for a second person.
+CREATE TABLE dose_change_by_facility (
+    facility_code text NOT NULL,
+    made_at timestamptz NOT NULL,
+    change_id uuid NOT NULL,
+    person_id uuid NOT NULL,
+    PRIMARY KEY (facility_code, made_at, change_id)
+);
+
 -- What somebody says is missing or wrong, or a dose that cannot be matched; answered by a facility before its deadline.
 CREATE TABLE correction (
     person_id uuid NOT NULL REFERENCES person (person_id),
@@ -277,6 +286,37 @@ CREATE TABLE replica_beat (
     node uuid PRIMARY KEY,       -- the process
     n bigint NOT NULL,
     sent_at timestamptz NOT NULL
+);
+
+-- The transparency log. What was signed in one transaction and is not numbered yet: one row of it, however much it was.
+CREATE TABLE log_pending (
+    batch_id uuid PRIMARY KEY,
+    at timestamptz NOT NULL,
+    entries bytea NOT NULL       -- 32 bytes after 32: SHA-256 of each Sig_structure
+);
+
+-- The tree, 256 hashes a row at most: of level 0 what stands in the log, above it the hashes of full tiles of the level below.
+CREATE TABLE log_tile (
+    level bigint NOT NULL,
+    n bigint NOT NULL,
+    hashes bytea NOT NULL,       -- a row only grows
+    PRIMARY KEY (level, n)
+);
+
+-- How large the tree is and what its root is, as it was signed: one row.
+CREATE TABLE log_head (
+    origin text PRIMARY KEY,     -- names the log for ever
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    signed_at timestamptz NOT NULL
+);
+
+-- Where in the log an entry is, by its first eight bytes as a number of their order.
+CREATE TABLE log_entry (
+    head bigint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (head, position)
 );
 
 -- What is counted. The outbox: what one transaction changed, written with it; the holder of a lease folds committed rows into

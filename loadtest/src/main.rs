@@ -61,6 +61,9 @@ struct Arguments {
     /// Where a verifier node keeps what it knows
     #[arg(long, hide = true)]
     dir: Option<std::path::PathBuf>,
+    /// Be it without the transparency log
+    #[arg(long, hide = true, requires = "doses_node")]
+    without_log: bool,
     /// Be the node that verifies: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -80,6 +83,8 @@ enum Part {
     Registrations,
     /// Doses in, certificates out
     Doses,
+    /// The same with the transparency log and without it
+    Transparency,
     /// Pages of localities' lists
     Lists,
     /// A revocation on its way to every other node
@@ -100,7 +105,7 @@ fn main() -> Result<()> {
         return propagation::follow(issuer, dir);
     }
     if arguments.doses_node {
-        return doses::node();
+        return doses::node(!arguments.without_log);
     }
     let parts = match arguments.parts.as_slice() {
         [] if arguments.only.is_some() => &[Part::Verify],
@@ -114,6 +119,7 @@ fn main() -> Result<()> {
             Part::Backlog => backlog::figures(arguments.full, arguments.rows)?,
             Part::Registrations => citizens::run(length)?,
             Part::Doses => doses::run(length)?,
+            Part::Transparency => doses::issue_cost(length / 2)?,
             Part::Lists => lists::run(arguments.full)?,
             Part::Propagation => propagation::run()?,
             Part::Verify => verify(&arguments)?,

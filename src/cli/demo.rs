@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, reason = "a JSON value that is indexed by a name it does not have answers null")]
 
 mod backlog;
+mod desk;
 mod people;
 mod visitor;
 
@@ -73,7 +74,8 @@ impl Demo {
 
         // 2. The service, and somebody who uses it.
         let (app, tokens) = context.start(store, keyring).await?;
-        let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)).for_demo(people::staff()))?;
+        let shared = Shared::new(Arc::clone(&app), Arc::clone(&tokens)).with_openid()?;
+        let serving = listen(shared.for_demo(people::staff()))?;
         let url = serve::url(context, &serving);
         let roots = tls::roots(None).map_err(|error| failed("an HTTP client", error))?;
         let client = tls::http_client(roots).no_proxy().timeout(Duration::from_secs(120)).build();
@@ -107,12 +109,13 @@ impl Demo {
         right &= forge(context, &visitor, green).await?;
         context.tell(if right { "every verdict was right" } else { "a verdict was WRONG" })?;
 
-        // 5. For others to use.
+        // 5. For others to use, each site with its day before it.
         if self.once {
             serving.stop().await;
             app.stop().await;
             return Ok(if right { Answer::Yes } else { Answer::No });
         }
+        desk::prepare(&visitor).await?;
         invite(context, &visitor)?;
         serve::until_stopped(context, serving, app.stop()).await
     }

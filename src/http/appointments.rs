@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::NO_STORE;
 use super::asked::{self, bad, refused};
 use super::auth::Staff;
+use super::people::{ends_of, open_sealed};
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::{ReadRefusals, WriteRefusals};
-use super::registration_lists::phone;
 use crate::app::App;
 use crate::policy;
 use crate::registration::sessions::{GiveBack, Place, Placed, parse_session_name, session_name};
@@ -23,6 +23,7 @@ const MAX_CAPACITY: i64 = 2000;
 /// A session to be held.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppointmentSessionRequest)] // there are sessions of browsers, too
 pub struct SessionRequest {
     /// The facility's code.
     #[schema(example = "79001")]
@@ -44,6 +45,7 @@ pub struct SessionRequest {
 
 /// A session.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AppointmentSession)]
 pub struct SessionDocument {
     /// Names it for ever.
     #[schema(example = "79001.0f3c5a7e1b2d4c6f8a9b0c1d2e3f4a5b")]
@@ -145,7 +147,7 @@ fn checked(asked: SessionRequest, staff: &Staff, session: Uuid, app: &App) -> Re
 
 /// Makes a session that people can be placed in. With an `Idempotency-Key`, sent again it makes no second one.
 #[utoipa::path(
-    post, path = "/v1/appointments/sessions", tag = "appointments", security(("bearer" = [])),
+    post, path = "/v1/appointments/sessions", operation_id = "post_appointment_session", tag = "appointments", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
     request_body = SessionRequest,
     responses(
@@ -268,14 +270,33 @@ pub struct PlacedPerson {
     name: String,
     /// As precise as it is known.
     birth: String,
+    /// `female`, `male`, `other`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<String>,
+    /// The last four digits of the identity number: enough to compare with a card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_ends: Option<String>,
     /// The person's phone, or that of whoever registered them.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
     /// How their registration stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
+    /// The doses that they have had, the first one first.
+    doses: Vec<DoseBefore>,
     /// In seconds since 1970.
     placed_at: i64,
+}
+
+/// A dose that somebody has had: as much as the next one takes to know.
+#[derive(Serialize, ToSchema)]
+pub struct DoseBefore {
+    /// The product's code.
+    product: String,
+    /// In seconds since 1970.
+    given_at: i64,
+    /// As its facility counted.
+    number: u8,
 }
 
 /// Why people are looked at.
@@ -297,7 +318,7 @@ async fn session_of(app: &App, staff: &Staff, name: &str) -> Result<SessionRow, 
 
 /// A session and who has a place in it. In the audit trail before it is answered.
 #[utoipa::path(
-    get, path = "/v1/appointments/sessions/{session}", tag = "appointments", security(("bearer" = [])),
+    get, path = "/v1/appointments/sessions/{session}", operation_id = "get_appointment_session", tag = "appointments", security(("bearer" = [])),
     params(("session" = String, Path, description = "Which"), PurposeQuery),
     responses(
         (status = 200, description = "The session", body = SessionDetail),
@@ -321,8 +342,15 @@ pub async fn get_session(
         person: placed.person,
         name: placed.name,
         birth: placed.birth,
-        phone: phone(&app, placed.phone_sealed.as_deref()),
+        sex: placed.sex,
+        identity_ends: ends_of(&app, placed.identity_sealed.as_deref()),
+        phone: open_sealed(&app, "phone", placed.phone_sealed.as_deref()),
         status: placed.status,
+        doses: placed
+            .doses
+            .into_iter()
+            .map(|dose| DoseBefore { product: dose.product, given_at: dose.given_at.0, number: dose.number })
+            .collect(),
         placed_at: placed.placed_at.0,
     });
     Ok(asked::answer(&SessionDetail { people: people.collect(), session: SessionDocument::of(row) }))

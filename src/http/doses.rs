@@ -6,10 +6,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{FutureExt as _, stream};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::asked;
 use super::auth::Staff;
 use super::body::{Body, Media};
 use super::certificates::Links;
@@ -90,6 +91,16 @@ pub struct RowProblem {
     field: Option<String>,
 }
 
+/// For whom doses are recorded.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReporterQuery {
+    /// The facility that gave them, where doses were kept for later: another one's are refused. The caller's unless said.
+    #[param(example = "79001")]
+    facility: Option<String>,
+}
+
 /// The longest record, as one JSON body or as one line.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024;
 /// Records handed on together.
@@ -103,7 +114,7 @@ const ROUTE: &str = "POST /v1/doses";
 /// With an `Idempotency-Key`, each line has that key and its number.
 #[utoipa::path(
     post, path = "/v1/doses", tag = "doses", security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused, also after a 422")),
+    params(ReporterQuery, ("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused, also after a 422")),
     request_body(content((DoseRecord = "application/json"), (DoseRecord = "application/x-ndjson"))),
     responses(
         (status = 201, description = "Recorded", body = DoseAnswer),
@@ -121,6 +132,10 @@ pub async fn post_doses(
     let mut body = Body::of(&request, payload);
     let begun = Staff::of(&request, app.clock().now()).and_then(|staff| {
         let by = Reporter { facility: staff.facility()?.to_owned(), subject: staff.caller.subject.clone() };
+        let ReporterQuery { facility } = asked::query(&request)?;
+        if facility.is_some_and(|facility| facility != by.facility) {
+            return Err(Problem::new(Kind::NOT_YOURS));
+        }
         let media = Body::media(&request, &[Media::Json, Media::Ndjson])?;
         Ok((staff, by, media, idempotency::key(&request)?))
     });

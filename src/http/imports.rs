@@ -109,8 +109,8 @@ const ROUTE: &str = "POST /v1/imports";
 /// again goes on where it stopped, or finds its doses known. A dry run is answered with 200 when the whole file was checked;
 /// what only the database knows is not looked at.
 #[utoipa::path(
-    post, path = "/v1/imports", tag = "doses", security(("bearer" = [])), params(ImportQuery),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another file is refused")),
+    post, path = "/v1/imports", tag = "doses", security(("bearer" = [])),
+    params(ImportQuery, ("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another file is refused")),
     request_body(content((String = "text/csv"), (String = "application/fhir+ndjson"), (String = "application/x-ndjson"))),
     responses(
         (status = 202, description = "Received whole and kept: it is imported even if the service is stopped. `Location` says where to look", body = ImportDocument),

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::certificate::BirthDate;
 use crate::name::PersonName;
 use crate::registration::doses::DoseId;
-use crate::registration::{normalize_identity, normalize_phone};
+use crate::registration::{normalize_identity, normalize_phone, reference};
 use crate::store::{CertificateRow, DoseRow, LookupKind, PersonDetail, Store};
 
 /// Who is looked for: a number of theirs, and what makes it certain.
@@ -57,6 +57,9 @@ pub struct PersonCandidate {
     /// The commune's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     ward: Option<String>,
+    /// The commune's name and its district's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ward_name: Option<String>,
 }
 
 /// A person's record.
@@ -108,6 +111,14 @@ pub struct PersonDose {
     given_at: i64,
     /// As the facility counted.
     number: u8,
+    /// The last day on which the lot may be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lot_expires_on: Option<String>,
+    /// Who gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vaccinator: Option<String>,
+    /// In seconds since 1970.
+    recorded_at: i64,
     /// What is remarkable about it.
     flags: Vec<String>,
     /// True if it was voided: it does not count.
@@ -158,6 +169,9 @@ impl PersonDose {
             lot: row.lot,
             given_at: row.given_at.0,
             number: row.number,
+            lot_expires_on: row.lot_expires_on.map(|day| day.to_string()),
+            vaccinator: row.vaccinator,
+            recorded_at: row.recorded_at.0,
             flags: row.flags,
             voided,
         }
@@ -178,20 +192,29 @@ impl PersonCertificate {
     }
 }
 
+/// What is sealed in a person's column, opened for whoever may see it; `None` where there is nothing, or it does not open.
+pub(super) fn open_sealed(app: &App, column: &str, sealed: Option<&[u8]>) -> Option<String> {
+    app.desk().data_key.open(column, sealed?).ok()
+}
+
+/// The last four digits of a sealed identity number: enough to compare with a card.
+pub(super) fn ends_of(app: &App, sealed: Option<&[u8]>) -> Option<String> {
+    let number = open_sealed(app, "identity", sealed)?;
+    number.get(number.len().saturating_sub(4)..).map(str::to_owned)
+}
+
 async fn file(app: &App, store: &Store, row: PersonDetail) -> Result<PersonFile, Problem> {
     let registration = store.registration_state(row.person).await?;
     let doses = store.doses_of(row.person).await?;
     let certificates = store.certificates_of(row.person).await?;
     let reactions = store.reactions_of(row.person).await?;
-    let open = |column, sealed: Option<Vec<u8>>| app.desk().data_key.open(column, &sealed?).ok();
-    let ends = |number: String| number.get(number.len().saturating_sub(4)..).map(str::to_owned);
     Ok(PersonFile {
         person: row.person,
         name: row.name,
         birth: row.birth,
         sex: row.sex,
-        phone: open("phone", row.phone_sealed),
-        identity_ends: open("identity", row.identity_sealed).and_then(ends),
+        phone: open_sealed(app, "phone", row.phone_sealed.as_deref()),
+        identity_ends: ends_of(app, row.identity_sealed.as_deref()),
         ward: row.ward,
         registration: registration.map(|state| state.status),
         doses: doses.into_iter().map(PersonDose::of).collect(),
@@ -276,6 +299,11 @@ pub async fn get_people(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let candidate = |row: PersonDetail| PersonCandidate {
         person: row.person,
         birth_year: row.birth.get(..4).and_then(|year| year.parse().ok()),
+        ward_name: row
+            .ward
+            .as_deref()
+            .and_then(reference::ward)
+            .map(|it| format!("{}, {}", it.unit.name, it.district.name)),
         ward: row.ward,
     };
     Ok(asked::answer(&FoundPeople { record, candidates: found.into_iter().map(candidate).collect() }))

@@ -15,6 +15,7 @@ use super::asked::{self, bad, refused};
 use super::auth::Staff;
 use super::envelope::InFlight;
 use super::locality::{self, Locality};
+use super::people::open_sealed;
 use super::problem::{self, Kind, Problem};
 use super::{NO_STORE, sheet};
 use crate::app::App;
@@ -124,7 +125,7 @@ impl ListedRegistration {
             name: row.name,
             birth: row.birth,
             sex: row.sex,
-            phone: phone(app, row.phone_sealed.as_deref()),
+            phone: open_sealed(app, "phone", row.phone_sealed.as_deref()),
             ward: row.ward,
             district: row.key.district,
             address: row.address,
@@ -179,11 +180,6 @@ const HEADINGS: [Said; 14] = [
     Said { en: "note", vi: "ghi chú" },
     Said { en: "registered on", vi: "ngày đăng ký" },
 ];
-
-/// A phone number unsealed for whoever must call; `None` where there is none, or it does not open.
-pub(super) fn phone(app: &App, sealed: Option<&[u8]>) -> Option<String> {
-    app.desk().data_key.open("phone", sealed?).ok()
-}
 
 /// A list under way, page by page; each page is in the audit trail before it is answered.
 struct Pages {

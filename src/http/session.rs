@@ -62,6 +62,7 @@ impl Session {
     }
 }
 
+/// Whether cookies are for https alone.
 pub(super) fn is_https(request: &HttpRequest) -> bool {
     request.app_data::<web::Data<App>>().is_some_and(|app| origin::is_https(request, app.config()))
 }
@@ -114,7 +115,7 @@ pub struct LoggedIn {
     get, path = "/v1/session", tag = "login", security(("bearer" = []), ("session" = [])),
     responses((status = 200, description = "Somebody is", body = LoggedIn), ReadRefusals)
 )]
-pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn get_logged_in(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let caller = Staff::of(&request, app.clock().now())?.caller;
     let facility = match &caller.facility {
         Some(code) => app.store().facility(code).await?,
@@ -137,7 +138,7 @@ pub async fn get_session(app: web::Data<App>, request: HttpRequest) -> Result<Ht
     delete, path = "/v1/session", tag = "login", security(("bearer" = []), ("session" = [])),
     responses((status = 204, description = "Logged out"), ReadRefusals)
 )]
-pub async fn delete_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn delete_logged_in(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     Staff::of(&request, app.clock().now())?;
     let mut response = HttpResponse::NoContent();
     if let Some(session) = Session::named(&request)? {

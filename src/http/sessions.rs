@@ -74,7 +74,7 @@ const MAX_BODY_BYTES: usize = 1024;
         (status = 429, description = "`too_many_requests`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
-pub async fn post_session(
+pub async fn post_code(
     app: web::Data<App>,
     quota: web::Data<Quota>,
     logins: web::Data<Logins>,

@@ -161,10 +161,11 @@ fn span(query: &DaysQuery, today: Date) -> Result<(Date, Date), Problem> {
 
 /// Doses, lag and corrections by facility.
 #[utoipa::path(
-    get, path = "/v1/stats/facilities", tag = "stats", security(("bearer" = [])), params(FacilitiesQuery),
+    get, path = "/v1/stats/facilities", operation_id = "get_facility_counts", tag = "stats", security(("bearer" = [])),
+    params(FacilitiesQuery),
     responses((status = 200, description = "The facilities", body = FacilitiesDocument), ReadRefusals)
 )]
-pub async fn get_facilities(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn get_facility_counts(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let now = app.clock().now();
     let staff = Staff::of(&request, now)?;
     let query: FacilitiesQuery = asked::query(&request)?;

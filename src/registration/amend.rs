@@ -235,6 +235,7 @@ impl Work for Amend<'_> {
         };
         tx.insert_dose_change(&row).await?;
         if !alone {
+            tx.queue_dose_change(&dose.facility, &row).await?;
             return Ok(Ok(Outcome::Waits(row.change)));
         }
         planned.write(tx, &self.because).await?;
@@ -270,7 +271,7 @@ impl Work for Confirm<'_> {
         row.checked_by = Some(self.subject.to_owned());
         if !self.confirmed {
             row.refused_at = Some(self.now);
-            tx.close_dose_change(&row).await?;
+            tx.close_dose_change(&dose.facility, &row).await?;
             return Ok(Ok(Outcome::Refused));
         }
         if voided || row.before != before(&dose) {
@@ -283,7 +284,7 @@ impl Work for Confirm<'_> {
             Err(error) => return Ok(Err(error)),
         };
         row.applied_at = Some(self.now);
-        tx.close_dose_change(&row).await?;
+        tx.close_dose_change(&dose.facility, &row).await?;
         planned.write(tx, &Because { by: self.subject, why: &row.why, now: self.now }).await?;
         Ok(Ok(Outcome::Applied(Box::new(planned.amended()))))
     }
@@ -395,6 +396,7 @@ fn merged(locked: &Locked, dose: &DoseRow, members: &DoseMembers) -> DoseRecord 
     DoseRecord {
         record_no: dose.record_no.clone(),
         person: PersonRecord {
+            id: None,
             name: person.name.clone(),
             birth: person.birth.to_string(),
             sex: None,
@@ -407,5 +409,6 @@ fn merged(locked: &Locked, dose: &DoseRow, members: &DoseMembers) -> DoseRecord 
         lot_expires_on: members.lot_expires_on.clone().or_else(|| dose.lot_expires_on.map(|day| day.to_string())),
         given_at: members.given_at.clone().unwrap_or_else(given_at),
         number: members.number.unwrap_or(dose.number.into()),
+        vaccinator: dose.vaccinator.clone(),
     }
 }

@@ -382,6 +382,7 @@ fn record(person: &crate::store::PersonRow, record_no: String, given: &DoseMembe
     DoseRecord {
         record_no,
         person: PersonRecord {
+            id: None,
             name: person.name.clone(),
             birth: person.birth.to_string(),
             sex: None,
@@ -394,5 +395,6 @@ fn record(person: &crate::store::PersonRow, record_no: String, given: &DoseMembe
         lot_expires_on: given.lot_expires_on.clone(),
         given_at: given.given_at.clone().unwrap_or_default(),
         number: given.number.unwrap_or_default(),
+        vaccinator: None,
     }
 }

@@ -287,11 +287,15 @@ impl Work for CommitRows<'_> {
         let identities: Vec<Hash> = rows().filter_map(|row| row.identity_hash).collect();
         let phones: Vec<Hash> = rows().filter_map(|row| row.phone_hash).collect();
         let (records, candidates) = store::together(tx.records(&records), tx.candidates(&identities, &phones)).await?;
+        let named: Vec<Uuid> = rows().filter_map(|row| row.dose.known).collect();
+        let named = if named.is_empty() { Vec::new() } else { tx.people(&named).await? };
         let mut people: Vec<Uuid> = candidates.iter().map(|candidate| candidate.row.person).collect();
+        people.extend(named.iter().map(|row| row.person));
         people.sort_unstable();
         people.dedup();
         let doses = if people.is_empty() { Vec::new() } else { tx.lock_people(&people).await? };
         let mut plan = Plan::new(self.key, self.now, records, candidates, doses);
+        plan.know(named);
         let planned: Vec<Answer> = rows().map(|row| plan.take(row)).collect();
         write(tx, &plan.writes, self.now).await?;
         corrections::queue_unclear(tx, &plan.writes.unclear, self.correction_hours, self.now).await?;

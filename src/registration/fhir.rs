@@ -126,6 +126,7 @@ mod tests {
             flags: Vec::new(),
             recorded_at: UnixSeconds(1_627_784_160),
             recorded_by: "nurse".into(),
+            vaccinator: None,
         };
         let subject = Subject { row: &row, sex: Some("female"), phone: None, identity: None, doses: vec![&dose] };
         let bundle = bundle(&[subject], UnixSeconds(1_627_784_200));

@@ -103,6 +103,11 @@ impl<'k> Plan<'k> {
         plan
     }
 
+    /// Adds people whom rows name as theirs.
+    pub fn know(&mut self, people: Vec<PersonRow>) {
+        self.people.extend(people.into_iter().map(|row| (row.person, row)));
+    }
+
     /// Takes one row and says what is answered if the writes are committed.
     pub fn take(&mut self, row: &Row) -> Answer {
         if let Some(answer) = self.recorded_before(row) {
@@ -183,7 +188,11 @@ impl<'k> Plan<'k> {
             birth: row.dose.birth,
             identity_digits: row.dose.identity.as_ref().map(String::len),
         };
-        let found = matching::find(&described, &by_identity, &by_phone);
+        let named = row.dose.known.and_then(|person| self.people.get(&person));
+        let found = match named.filter(|known| described.agrees_in_part(known)) {
+            Some(known) => Match::Known(known.person),
+            None => matching::find(&described, &by_identity, &by_phone),
+        };
         let (person, clarity, candidates) = match found {
             Match::Known(person) => match self.people.get(&person).is_some_and(|known| described.is_as_known(known)) {
                 true => (person, Clarity::Clear, Vec::new()),
@@ -283,6 +292,7 @@ impl<'k> Plan<'k> {
             flags: flags.iter().map(|flag| flag.as_str().to_owned()).collect(),
             recorded_at: self.now,
             recorded_by: row.subject.clone(),
+            vaccinator: row.dose.vaccinator.clone(),
         };
         let certificate = self.certify(&dose, &[&others[..], &[this]].concat())?;
         let answer = recorded(dose.clone(), &certificate, false);

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::language::Said;
@@ -28,12 +29,19 @@ pub struct DoseRecord {
     pub given_at: String,
     /// Which dose of the person's it is, as the facility counts, 1 to 9.
     pub number: u64,
+    /// Who gave it, 1 to 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vaccinator: Option<String>,
 }
 
 /// A person, as a facility knows them.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersonRecord {
+    /// Who it is, if the desk has them before it: as a session's list or a look-up names them. It counts only if name or birth date
+    /// agree; otherwise they are looked for as everybody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// The whole name, family name first.
     pub name: String,
     /// `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where no more is known.
@@ -68,6 +76,8 @@ pub struct InvalidField {
 #[derive(Clone)]
 pub(super) struct CheckedDose {
     pub record_no: String,
+    /// Who the desk says it is.
+    pub known: Option<Uuid>,
     pub name: PersonName,
     pub birth: BirthDate,
     pub sex: Option<String>,
@@ -81,15 +91,17 @@ pub(super) struct CheckedDose {
     pub given_at: UnixSeconds,
     pub given_on: Date,
     pub number: u8,
+    pub vaccinator: Option<String>,
 }
 
 impl CheckedDose {
-    /// What is the same for the same dose however it was written: NFC or NFD, `+84` or 0, one offset or another.
+    /// What is the same for the same dose however it was written: NFC or NFD, `+84` or 0, one offset or another; also whether or
+    /// not it was said which of the people whom we know it is.
     pub fn canonical(&self) -> String {
         let whole = (
             (&self.record_no, self.name.as_str(), self.birth.to_string(), &self.sex, &self.phone, &self.identity),
             (&self.ward, self.product.code, &self.lot, self.lot_expires_on.map(|day| day.to_string())),
-            (self.given_at.0, self.number),
+            (self.given_at.0, self.number, &self.vaccinator),
         );
         serde_json::to_string(&whole).expect("texts and numbers are JSON")
     }
@@ -156,6 +168,7 @@ impl DoseRecord {
                 "expected 1 to 64 characters without control characters",
                 "cần 1 đến 64 ký tự, không có ký tự điều khiển",
             ))?,
+            known: person.id,
             name,
             birth,
             sex: optional(person.sex, |sex| matches!(&*sex, "female" | "male" | "other").then_some(sex)).ok_or(
@@ -196,6 +209,12 @@ impl DoseRecord {
             given_at,
             given_on,
             number: number.ok_or(refuse("number", "number_invalid", "expected 1 to 9", "cần 1 đến 9"))?,
+            vaccinator: optional(self.vaccinator, |name| bounded(name, 100)).ok_or(refuse(
+                "vaccinator",
+                "text_invalid",
+                "expected 1 to 100 characters without control characters",
+                "cần 1 đến 100 ký tự, không có ký tự điều khiển",
+            ))?,
         })
     }
 }
@@ -285,6 +304,7 @@ pub(super) mod tests {
         DoseRecord {
             record_no: "BVX-2021-000123".into(),
             person: PersonRecord {
+                id: None,
                 name: "Nguyễn Thị Phương Thảo".into(),
                 birth: "1983-10-10".into(),
                 sex: Some("female".into()),
@@ -297,6 +317,7 @@ pub(super) mod tests {
             lot_expires_on: Some("2021-12-31".into()),
             given_at: "2021-08-01T02:15:00Z".into(),
             number: 1,
+            vaccinator: None,
         }
     }
 
@@ -340,6 +361,11 @@ pub(super) mod tests {
         );
         assert_eq!(refused(|dose| dose.number = 0), Some(("number", "number_invalid")));
         assert_eq!(refused(|dose| dose.number = 10), Some(("number", "number_invalid")));
+        for (chars, code) in [(0, Some(("vaccinator", "text_invalid"))), (1, None), (100, None)] {
+            assert_eq!(refused(|dose| dose.vaccinator = Some("x".repeat(chars))), code);
+        }
+        let long = refused(|dose| dose.vaccinator = Some("x".repeat(101)));
+        assert_eq!(long, Some(("vaccinator", "text_invalid")));
         assert_eq!(refused(|dose| dose.person.sex = Some("F".into())), Some(("person.sex", "word_unknown")));
         assert_eq!(
             refused(|dose| dose.person.identity = Some("12345".into())),

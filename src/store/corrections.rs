@@ -68,6 +68,19 @@ pub enum QueueOf {
     All,
 }
 
+impl QueueOf {
+    /// The condition on `q.facility_code` by `$1`, and what `$1` is.
+    pub(super) fn filter(&self) -> (&'static str, Option<&str>) {
+        match self {
+            QueueOf::Facility(code) => ("q.facility_code = $1", Some(code)),
+            QueueOf::Province(code) => {
+                ("q.facility_code IN (SELECT code FROM facility WHERE province_code = $1)", Some(code))
+            }
+            QueueOf::All => ("$1::text IS NULL", None),
+        }
+    }
+}
+
 /// Where a correction lies: whose it is to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrectionPlace {
@@ -255,11 +268,7 @@ impl Store {
         after: Option<&QueueKey>,
         limit: i64,
     ) -> Result<Vec<CorrectionRow>, StoreError> {
-        let whose = match of {
-            QueueOf::Facility(_) => "q.facility_code = $1",
-            QueueOf::Province(_) => "q.facility_code IN (SELECT code FROM facility WHERE province_code = $1)",
-            QueueOf::All => "$1::text IS NULL",
-        };
+        let (whose, code) = of.filter();
         let sql = format!(
             "-- correction queue
              WITH q AS MATERIALIZED (
@@ -270,13 +279,9 @@ impl Store {
              SELECT {COLUMNS} FROM q JOIN correction c ON c.person_id = q.person_id AND c.correction_id = q.correction_id
              ORDER BY q.facility_code, q.due_at, q.correction_id"
         );
-        let whose = match of {
-            QueueOf::Facility(code) | QueueOf::Province(code) => Some(code.as_str()),
-            QueueOf::All => None,
-        };
         let (facility, due, id) =
             (after.map(|key| key.facility.as_str()), after.map(|key| timestamp(key.due_at)), after.map(|key| key.id));
-        let rows = self.rows(&sql, &[&whose, &facility, &due, &id, &limit]).await?;
+        let rows = self.rows(&sql, &[&code, &facility, &due, &id, &limit]).await?;
         rows.iter().map(correction_of).collect()
     }
 

@@ -40,6 +40,8 @@ pub struct DoseRow {
     pub recorded_at: UnixSeconds,
     /// By whom.
     pub recorded_by: String,
+    /// Who gave it, if that was said.
+    pub vaccinator: Option<String>,
 }
 
 /// A facility's number of a dose.
@@ -75,28 +77,34 @@ type CertifiedDose = (DoseRow, Vec<CertificateRow>, bool);
 
 /// The columns of a dose, as [`dose_of`] reads them.
 pub(super) const COLUMNS: &str = "d.person_id, d.dose_id, d.facility_code, d.record_no, d.product, d.lot, d.lot_expires_on, \
-                       d.given_at, d.number, d.flags, d.recorded_at, d.recorded_by";
+                       d.given_at, d.number, d.flags, d.recorded_at, d.recorded_by, d.vaccinator";
 /// How many there are.
-pub(super) const COLUMN_COUNT: usize = 12;
+pub(super) const COLUMN_COUNT: usize = 13;
 
 pub(super) fn dose_of(row: &Row) -> Result<DoseRow, StoreError> {
+    dose_at(row, 0)
+}
+
+/// The dose whose columns begin at `at`.
+pub(super) fn dose_at(row: &Row, at: usize) -> Result<DoseRow, StoreError> {
     const UNREADABLE: StoreError = StoreError::Unreadable("dose");
-    let number: i64 = row.get(8);
-    let flags: Value = row.get(9);
+    let number: i64 = row.get(at + 8);
+    let flags: Value = row.get(at + 9);
     let words = flags.as_array().ok_or(UNREADABLE)?.iter().map(|word| word.as_str().map(str::to_owned));
     Ok(DoseRow {
-        person: row.get(0),
-        dose: row.get(1),
-        facility: row.get(2),
-        record_no: row.get(3),
-        product: row.get(4),
-        lot: row.get(5),
-        lot_expires_on: row.get(6),
-        given_at: seconds(row.get(7)),
+        person: row.get(at),
+        dose: row.get(at + 1),
+        facility: row.get(at + 2),
+        record_no: row.get(at + 3),
+        product: row.get(at + 4),
+        lot: row.get(at + 5),
+        lot_expires_on: row.get(at + 6),
+        given_at: seconds(row.get(at + 7)),
         number: u8::try_from(number).map_err(|_| UNREADABLE)?,
         flags: words.collect::<Option<Vec<String>>>().ok_or(UNREADABLE)?,
-        recorded_at: seconds(row.get(10)),
-        recorded_by: row.get(11),
+        recorded_at: seconds(row.get(at + 10)),
+        recorded_by: row.get(at + 11),
+        vaccinator: row.get(at + 12),
     })
 }
 
@@ -207,9 +215,10 @@ impl Tx<'_> {
             .prepare_cached(
                 "-- record doses
                  INSERT INTO dose (person_id, dose_id, facility_code, record_no, product, lot, lot_expires_on, given_at,
-                                   number, flags, recorded_at, recorded_by)
+                                   number, flags, recorded_at, recorded_by, vaccinator)
                  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[],
-                                      $8::timestamptz[], $9::bigint[], $10::jsonb[], $11::timestamptz[], $12::text[])",
+                                      $8::timestamptz[], $9::bigint[], $10::jsonb[], $11::timestamptz[], $12::text[],
+                                      $13::text[])",
             )
             .await?;
         let text = |of: fn(&DoseRow) -> &str| doses.iter().map(of).collect::<Vec<&str>>();
@@ -218,6 +227,7 @@ impl Tx<'_> {
             |of: fn(&DoseRow) -> UnixSeconds| doses.iter().map(|dose| timestamp(of(dose))).collect::<Vec<Timestamp>>();
         let expiries: Vec<Option<Date>> = doses.iter().map(|dose| dose.lot_expires_on).collect();
         let numbers: Vec<i64> = doses.iter().map(|dose| dose.number.into()).collect();
+        let vaccinators: Vec<Option<&str>> = doses.iter().map(|dose| dose.vaccinator.as_deref()).collect();
         let flags: Vec<Value> = doses.iter().map(|dose| dose.flags.clone().into()).collect();
         self.inner
             .execute(
@@ -235,6 +245,7 @@ impl Tx<'_> {
                     &flags,
                     &instant(|dose| dose.recorded_at),
                     &text(|dose| &dose.recorded_by),
+                    &vaccinators,
                 ],
             )
             .await?;

@@ -28,20 +28,25 @@ pub struct PersonDetail {
 }
 
 fn detail_of(row: &tokio_postgres::Row) -> PersonDetail {
+    detail_at(row, 0)
+}
+
+/// The person whose columns begin at `at`.
+pub(super) fn detail_at(row: &tokio_postgres::Row, at: usize) -> PersonDetail {
     PersonDetail {
-        person: row.get(0),
-        name: row.get(1),
-        name_key: row.get(2),
-        birth: row.get(3),
-        sex: row.get(4),
-        ward: row.get(5),
-        phone_sealed: row.get(6),
-        identity_sealed: row.get(7),
+        person: row.get(at),
+        name: row.get(at + 1),
+        name_key: row.get(at + 2),
+        birth: row.get(at + 3),
+        sex: row.get(at + 4),
+        ward: row.get(at + 5),
+        phone_sealed: row.get(at + 6),
+        identity_sealed: row.get(at + 7),
     }
 }
 
-/// The columns of a person, as [`detail_of`] reads them.
-const COLUMNS: &str = "p.person_id, p.name, p.name_key, p.birth, p.sex, p.ward_code, p.phone, p.identity";
+/// The columns of a person, as [`detail_at`] reads them.
+pub(super) const COLUMNS: &str = "p.person_id, p.name, p.name_key, p.birth, p.sex, p.ward_code, p.phone, p.identity";
 
 /// How many people under one number are looked at.
 const MAX_UNDER: i64 = 50;

@@ -18,8 +18,10 @@ mod key_changes;
 mod key_imports;
 mod keys;
 mod lists;
+mod log;
 mod lookup;
 mod migrations;
+mod numbered;
 mod people;
 pub mod placement;
 mod pool;
@@ -54,7 +56,7 @@ pub use beats::{Beat, BeatRow, Rates, ReplicaRow};
 pub use certificates::{CertificateDetail, CertificateRow, saying};
 pub use corrections::{CorrectionPlace, CorrectionRow, QueueKey, QueueOf};
 pub use counts::{CountRow, Counter, EPOCH, LAG_DAYS, Places};
-pub use dose_changes::DoseChangeRow;
+pub use dose_changes::{DoseChangeRow, MAX_WAITING, WaitingChange};
 pub use doses::{DoseRow, KnownRecord, RecordRow};
 pub use holders::{HeldCertificate, HeldRecords, PlacedSession, ReactionRow};
 pub use imports::{ImportCounts, ImportRow, ImportStatus, Realm, Reject, RejectReason};
@@ -62,8 +64,10 @@ pub use key_changes::KeyChange;
 pub use key_imports::KeyImport;
 pub use keys::IssuerKeyRow;
 pub use lists::{ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
+pub use log::{Grown, LogHead, SignCheckpoint};
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
+pub use numbered::NumberedDose;
 pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reading::Freshness;
@@ -216,6 +220,8 @@ pub struct Store {
     embedded: Option<Arc<Embedded>>,
     /// Whether the database has Citus: the few statements that it does not take are asked otherwise there.
     on_citus: bool,
+    /// Whether what is signed goes into the transparency log.
+    logs: bool,
     origin: Arc<Origin>,
     replicas: Option<Arc<replicas::Replicas>>,
     /// How fresh look-ups must be.
@@ -242,6 +248,8 @@ pub struct Tx<'c> {
     inner: Transaction<'c>,
     /// As in [`Store`].
     on_citus: bool,
+    /// As in [`Store`].
+    logs: bool,
     /// What it changes of what is counted, written with it.
     tally: Mutex<tally::Tally>,
 }
@@ -262,7 +270,8 @@ impl Store {
         };
         let pool = pool::build(target.clone(), settings, false)?;
         let origin = Arc::new(Origin { target, settings: settings.clone() });
-        let mut store = Store { pool, embedded, on_citus: false, origin, replicas: None, freshness: Freshness::Now };
+        let (replicas, freshness) = (None, Freshness::Now);
+        let mut store = Store { pool, embedded, on_citus: false, logs: true, origin, replicas, freshness };
         let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
         store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
         if store.on_citus {
@@ -300,7 +309,8 @@ impl Store {
 
     async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
         let mut client = self.client().await?;
-        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus, tally: Mutex::default() };
+        let inner = client.transaction().await?;
+        let tx = Tx { inner, on_citus: self.on_citus, logs: self.logs, tally: Mutex::default() };
         let output = work.run(&tx).await?;
         tx.put_tally().await?;
         tx.inner.commit().await?;

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::accounts::{members_of, phones_of};
+use super::doses::{self, DoseRow};
 use super::people::{seconds, timestamp};
 use super::{Store, StoreError, Tx, together};
 use crate::certificate::UnixSeconds;
@@ -43,8 +44,14 @@ pub struct PlacedRow {
     pub name: String,
     /// As precise as it is known.
     pub birth: String,
+    /// `female`, `male`, `other`.
+    pub sex: Option<String>,
     /// The person's phone, or that of whoever registered them; sealed.
     pub phone_sealed: Option<Vec<u8>>,
+    /// The identity number, sealed.
+    pub identity_sealed: Option<Vec<u8>>,
+    /// Their doses that stand, by the instant that they were given.
+    pub doses: Vec<DoseRow>,
     /// How their registration stands.
     pub status: Option<String>,
     /// When they were placed.
@@ -145,7 +152,7 @@ impl Store {
         let sql = "-- placed
                    WITH l AS MATERIALIZED (SELECT person_id, placed_at FROM session_place WHERE session_id = $1)
                    SELECT l.person_id, p.name, p.birth, p.phone, r.status, l.placed_at,
-                          CASE WHEN p.phone IS NULL THEN r.account_id END
+                          CASE WHEN p.phone IS NULL THEN r.account_id END, p.sex, p.identity
                    FROM l JOIN person p ON p.person_id = l.person_id LEFT JOIN registration r ON r.person_id = p.person_id
                    ORDER BY l.placed_at, l.person_id";
         let rows = self.rows(sql, &[/* session */ &session]).await?;
@@ -158,8 +165,24 @@ impl Store {
             phone_sealed: row.get::<_, Option<Vec<u8>>>(3).or_else(|| phones.get(&account(row)?).cloned()),
             status: row.get(4),
             placed_at: seconds(row.get(5)),
+            sex: row.get(7),
+            identity_sealed: row.get(8),
+            doses: Vec::new(),
         };
-        Ok(rows.iter().map(placed).collect())
+        let mut people: Vec<PlacedRow> = rows.iter().map(placed).collect();
+        let ids: Vec<Uuid> = people.iter().map(|placed| placed.person).collect();
+        let sql = format!(
+            "-- doses of placed
+             SELECT {} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL ORDER BY d.given_at, d.dose_id",
+            doses::COLUMNS
+        );
+        for row in client.query(&client.prepare_cached(&sql).await?, &[/* people */ &ids]).await? {
+            let dose = doses::dose_of(&row)?;
+            if let Some(placed) = people.iter_mut().find(|placed| placed.person == dose.person) {
+                placed.doses.push(dose);
+            }
+        }
+        Ok(people)
     }
 }
 

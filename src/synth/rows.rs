@@ -79,6 +79,7 @@ impl Row {
         DoseRecord {
             record_no: self.record_no.to_string(),
             person: PersonRecord {
+                id: None,
                 name: self.name.clone(),
                 birth,
                 sex: Some(if self.female { "female" } else { "male" }.to_owned()),
@@ -91,6 +92,7 @@ impl Row {
             lot_expires_on: None,
             given_at: format!("{}T02:15:00Z", self.on),
             number: self.number.into(),
+            vaccinator: None,
         }
     }
 }

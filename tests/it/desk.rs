@@ -2,6 +2,7 @@
 
 mod cases;
 mod contacts;
+mod doses;
 mod lists;
 mod people;
 mod reactions;

@@ -34,13 +34,30 @@ export function run(args, input) {
   return ran.stdout;
 }
 
-/** A service of one test's own: `{ url, tokens, stop }`; `tokens` by role. */
-export async function startService() {
+/** A service of one test's own: `{ url, tokens, stop, pause, resume }`; `tokens` by role. What is paused comes back at its address.
+ * `env`: settings more. */
+export async function startService({ listen = '127.0.0.1:0', env = {} } = {}) {
   const data = mkdtempSync(join(scratch, 'data-'));
   if (!existsSync(binary)) throw new Error(`${binary} is not there; cargo build makes it`);
-  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', '127.0.0.1:0'], {
+  let running = await launch(data, listen, env);
+  const { url, tokens } = running;
+  const pause = () => running.end();
+  const resume = async () => {
+    running = await launch(data, new URL(url).host, env);
+  };
+  const stop = async () => {
+    await pause();
+    for (const dir of [data, running.cluster()]) if (dir) rmSync(dir, { recursive: true, force: true });
+  };
+  return { url, tokens, stop, pause, resume };
+}
+
+/** Runs the demo on its data until `end`. */
+async function launch(data, listen, env) {
+  const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', listen], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: scratch,
+    env: { ...process.env, ...env },
   });
   // Where the database is that was started for it, if not in the data directory: nobody else will take it away.
   let cluster;
@@ -62,12 +79,11 @@ export async function startService() {
     void ended.then((status) => reject(new Error(`the service ended with status ${status}`)));
   });
   await ready;
-  const stop = async () => {
+  const end = async () => {
     if (child.exitCode === null) child.kill('SIGTERM');
     await ended;
-    for (const dir of [data, cluster]) if (dir) rmSync(dir, { recursive: true, force: true });
   };
-  return { url, tokens, stop };
+  return { url, tokens, end, cluster: () => cluster };
 }
 
 /** The service that all tests share. */
@@ -85,6 +101,14 @@ export async function startBrowser(args = []) {
   const browser = await chromium.launch({ executablePath, args: [...QUIET, ...args] });
   closing.push(() => browser.close());
   return browser;
+}
+
+/** A browser that keeps what it has in `profile`, and finds it there when it is started again: its only context. */
+export async function startProfile(profile, options = {}) {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const context = await chromium.launchPersistentContext(profile, { executablePath, args: QUIET, ...options });
+  closing.push(() => context.close());
+  return context;
 }
 
 /** The browser that all tests share but those with a camera. */

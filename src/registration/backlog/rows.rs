@@ -67,9 +67,10 @@ impl Layout {
             let numbers = [identity.as_deref(), phone.as_deref()].map(Option::unwrap_or_default);
             own_number(facility.as_deref().unwrap_or_default(), &name, &birth, numbers, product, &given_at)
         });
-        let person = PersonRecord { name, birth, sex, phone, identity, ward };
+        let person = PersonRecord { id: None, name, birth, sex, phone, identity, ward };
         let product = product.to_owned();
-        (facility, Ok(DoseRecord { record_no, person, product, lot, lot_expires_on, given_at, number }))
+        let vaccinator = None;
+        (facility, Ok(DoseRecord { record_no, person, product, lot, lot_expires_on, given_at, number, vaccinator }))
     }
 
     /// The cell of a column that is not empty, with its place; of several the first, of identity numbers the longest.

@@ -47,7 +47,7 @@ async fn several_who_may_be_meant_are_shown_by_year_and_commune_only() {
     let mother = desk.register(&Registrant { phone: family.clone(), ..Registrant::nth(1) }).await;
     let child = desk.register(&Registrant { name: "Trần Thị Bình", phone: family, ..Registrant::nth(2) }).await;
     let found = desk.get(Role::Response, "/v1/people?phone=0987654321&purpose=a+call").await.json();
-    let row = |person: Uuid| json!({"person": person, "birth_year": 1990, "ward": "26734"});
+    let row = |person: Uuid| json!({"person": person, "birth_year": 1990, "ward": "26734", "ward_name": "Phường Tân Định, Quận 1"});
     assert_eq!(found, json!({"candidates": [row(mother), row(child)]}));
     assert_eq!(desk.audited("person.search").await, [("response".to_owned(), None, "a call".to_owned())]);
     let one = desk.get(Role::Response, "/v1/people?phone=0987654321&name=Tran+Thi+Binh&purpose=a+call").await.json();
