@@ -55,7 +55,7 @@ bench: build  ## Ends with one line a path: figure: <name> <value> <unit> <ratio
 	THEXANH=target/release/thexanh .ci/node node --test-reporter=spec tests/web/figures.mjs | tee -a target/figures
 	@grep -E '^(peer|figure): ' target/figures
 
-loadtest: build  ## Registrations, doses, matching, lists and verifying under load, every answer checked; FULL=1 takes longer
+loadtest: build  ## Registrations, doses, matching, lists, propagation and verifying under load, every answer checked; FULL=1 takes longer
 	cargo run --release $(CARGO_FLAGS) -p loadtest -- $(if $(FULL),--full)
 
 check: web

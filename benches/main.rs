@@ -19,6 +19,7 @@ mod stage_render;
 mod stage_signature;
 mod stage_zlib;
 mod summary;
+mod trust;
 
 use std::time::Duration;
 
@@ -65,6 +66,9 @@ fn main() {
     }
     if wanted(&["revocation"]) {
         revocation::print();
+    }
+    if wanted(&["trust"]) {
+        trust::print();
     }
     if wanted(&["sig", "chain", "issue"]) {
         summary::print(&fixtures);

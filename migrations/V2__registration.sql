@@ -281,6 +281,13 @@ CREATE TABLE session_end (
     PRIMARY KEY (bucket, account_id)
 );
 
+-- What each node wrote last, which it looks for on every replica: how far that has come.
+CREATE TABLE replica_beat (
+    node uuid PRIMARY KEY,       -- the process
+    n bigint NOT NULL,
+    sent_at timestamptz NOT NULL
+);
+
 -- The transparency log. What was signed in one transaction and is not numbered yet: one row of it, however much it was.
 CREATE TABLE log_pending (
     batch_id uuid PRIMARY KEY,

@@ -10,6 +10,7 @@ mod enlist;
 mod held;
 pub mod hub;
 pub mod imports;
+mod lately;
 pub mod live;
 mod log;
 mod meters;
@@ -17,6 +18,7 @@ mod pictures;
 mod proofs;
 mod refresh;
 mod registry;
+mod replicas;
 mod revoking;
 mod signed_index;
 mod signed_list;
@@ -42,6 +44,7 @@ pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
+pub use lately::{Lately, Wrote};
 pub use log::Logged;
 pub use meters::{Meter, Meters};
 pub use pictures::Picture;
@@ -70,10 +73,10 @@ use crate::registration::doses::{Desk, DoseId};
 use crate::registration::{Recorder, Registrar};
 use crate::render::pdf::{Page, QrModules};
 use crate::sealing::DataKey;
-use crate::store::{GroupCommitSettings, Store, StoreError};
+use crate::store::{CertificateRow, GroupCommitSettings, Store, StoreError};
 use crate::tls::RootsError;
 use crate::trust::{DocumentError, TrustList};
-use crate::{policy, render};
+use crate::{policy, render, revocation};
 
 /// Why the service cannot start, or cannot refresh what it knows.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +137,8 @@ pub struct App {
     registrar: Registrar,
     sms: sms::Sms,
     held_lists: HeldLists,
+    /// Who has just written; `None` where there are no replicas that could be behind.
+    lately: Option<Lately>,
     editions: editions::Editions,
     ended_sessions: EndedSessions,
     imports: Imports,
@@ -171,6 +176,11 @@ impl App {
         store: Store,
         keyring: Arc<Keyring>,
     ) -> Result<Arc<App>, StartError> {
+        let max_lag = Duration::from_millis(config.database.max_lag_ms);
+        let store = match &config.database.read_url {
+            Some(url) => store.with_replicas(url.reveal(), max_lag)?,
+            None => store,
+        };
         let data_key = Arc::new(DataKey::new(keyring.data_key()));
         let engine = Arc::new(Engine::new(clock.clone(), config.cache.proofs_mib, config.ed25519_engine()));
         let trust = engine.trust_in_force();
@@ -188,6 +198,7 @@ impl App {
             registrar,
             sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
+            lately: config.database.read_url.as_ref().map(|_| Lately::new(max_lag)),
             ended_sessions: EndedSessions::default(),
             log: log::Log::default(),
             registry: Arc::new(Registry::new(store.clone())),
@@ -279,13 +290,19 @@ impl App {
         outcome
     }
 
-    /// A picture of a certificate that is not revoked.
-    pub async fn picture(&self, uvci: Uvci, profile: Profile, picture: Picture) -> Result<Bytes, CertificateError> {
+    /// A picture of a certificate that is not revoked, read from `store`.
+    pub async fn picture(
+        &self,
+        store: &Store,
+        uvci: Uvci,
+        profile: Profile,
+        picture: Picture,
+    ) -> Result<Bytes, CertificateError> {
         let key = (uvci, profile, picture);
         if let Some(bytes) = self.pictures.recall(&key) {
             return Ok(bytes);
         }
-        let shown = self.desk.show(&uvci, profile, self.clock.now()).await?;
+        let shown = self.desk.show(store, &uvci, profile, self.clock.now()).await?;
         let bytes = tokio::task::spawn_blocking(move || render(&shown, picture)).await;
         let bytes = Bytes::from(bytes.map_err(|_| CertificateError::Unreadable)??);
         self.pictures.keep(key, bytes.clone());
@@ -300,6 +317,16 @@ impl App {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Who has just written, where look-ups are asked of replicas.
+    pub fn lately(&self) -> Option<&Lately> {
+        self.lately.as_ref()
+    }
+
+    /// Whether a certificate is revoked, whatever the row that it was read from says: a replica's may be older.
+    pub fn is_revoked(&self, row: &CertificateRow) -> bool {
+        row.revoked_at.is_some() || self.engine.revoked().contains(&revocation::entry(&row.uvci.text()))
     }
 
     /// The database.
@@ -375,8 +402,8 @@ impl App {
     /// What is missing for requests to be served in full; empty when nothing is.
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
-        let fresh = self.refreshed.load().is_some_and(|at| at.elapsed() < STALE);
-        if !fresh {
+        // A replica that answers is enough to go on with, and to be asked: see `remarks`.
+        if !self.is_fresh() && self.store.replica_standings().iter().all(|replica| !replica.answers) {
             missing.push("the database");
         }
         let trust = self.trust();
@@ -392,6 +419,11 @@ impl App {
             missing.push("the will to go on: the service is stopping");
         }
         missing
+    }
+
+    /// Whether the snapshots were what the database holds a moment ago.
+    fn is_fresh(&self) -> bool {
+        self.refreshed.load().is_some_and(|at| at.elapsed() < STALE)
     }
 
     /// Sets the gauges, which are read off rather than counted.
@@ -410,6 +442,7 @@ impl App {
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
         self.publish_signed_list_gauges();
+        self.publish_replica_gauges();
         self.publish_log_gauges();
     }
 }

@@ -114,7 +114,11 @@ section! {
     pub struct Database {
         /// A PostgreSQL URL, several hosts allowed; also read from `DATABASE_URL`. Unset: a private PostgreSQL under the data directory, which we start and stop.
         pub url: Option<Secret> = None,
-        /// Connections kept to the database at most.
+        /// A PostgreSQL URL whose hosts are read replicas of the database, each watched on its own, TLS as for `url`: look-ups that may lag are asked of them. Unset: everything is asked of the primary.
+        pub read_url: Option<Secret> = None,
+        /// Milliseconds by which a replica that is asked may be behind; one that is further behind is passed over for the primary until it has caught up.
+        pub max_lag_ms: u64 = 2_000,
+        /// Connections kept to the database, and to each replica, at most.
         pub connections: usize = 16,
     }
 }
@@ -474,6 +478,9 @@ impl Config {
         }
         if !(1..=3650).contains(&self.keys.trust_list_days) {
             return Err(ConfigError::Inconsistent("keys.trust_list_days must be at least 1 and at most ten years'"));
+        }
+        if !(200..=60_000).contains(&self.database.max_lag_ms) {
+            return Err(ConfigError::Inconsistent("database.max_lag_ms must be at least 200 and at most a minute's"));
         }
         if self.cache.refresh_ms == 0 {
             return Err(ConfigError::Inconsistent("cache.refresh_ms must be at least 1"));

@@ -12,8 +12,10 @@ mod doses;
 mod lists;
 mod matching;
 mod node;
+mod propagation;
 mod steady;
 mod texts;
+mod wire;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -53,6 +55,12 @@ struct Arguments {
     /// Be the node of the doses
     #[arg(long, hide = true)]
     doses_node: bool,
+    /// Be a verifier node of the node at this address, with what it knows in the directory
+    #[arg(long, hide = true, value_name = "URL", requires = "dir")]
+    follower_of: Option<String>,
+    /// Where a verifier node keeps what it knows
+    #[arg(long, hide = true)]
+    dir: Option<std::path::PathBuf>,
     /// Be it without the transparency log
     #[arg(long, hide = true, requires = "doses_node")]
     without_log: bool,
@@ -79,6 +87,8 @@ enum Part {
     Transparency,
     /// Pages of localities' lists
     Lists,
+    /// A revocation on its way to every other node
+    Propagation,
     /// Verifying, beside a handler that answers a constant
     Verify,
 }
@@ -90,6 +100,9 @@ fn main() -> Result<()> {
     }
     if let Some(dir) = &arguments.citizens_node {
         return citizens::serve(dir);
+    }
+    if let (Some(issuer), Some(dir)) = (&arguments.follower_of, &arguments.dir) {
+        return propagation::follow(issuer, dir);
     }
     if arguments.doses_node {
         return doses::node(!arguments.without_log);
@@ -108,6 +121,7 @@ fn main() -> Result<()> {
             Part::Doses => doses::run(length)?,
             Part::Transparency => doses::issue_cost(length / 2)?,
             Part::Lists => lists::run(arguments.full)?,
+            Part::Propagation => propagation::run()?,
             Part::Verify => verify(&arguments)?,
         };
         figures.iter().for_each(|figure| println!("{figure}"));

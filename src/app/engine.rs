@@ -30,7 +30,7 @@ pub struct Engine {
     revoked: ArcSwap<RevocationSet>,
     rules: ArcSwap<Rules>,
     proofs: Proofs,
-    /// When a verifier node last heard of its issuer, in seconds since 1970; 0 for a node that has the database.
+    /// When a verifier node last heard of its issuer, or one that is cut off of its database, in seconds since 1970; else 0.
     synced_at: AtomicI64,
     tallies: Tallies,
 }
@@ -273,12 +273,13 @@ impl Engine {
         self.revoked.rcu(|known| Arc::clone(if set.version() > known.version() { &set } else { known }));
     }
 
-    /// Notes when a verifier node last heard of its issuer: its answers say so.
-    pub fn set_synced_at(&self, at: UnixSeconds) {
-        self.synced_at.store(at.0, Ordering::Relaxed);
+    /// Notes when a verifier node last heard of its issuer, or one that is cut off of its database: its answers say so. `None` for
+    /// a node that has its database.
+    pub fn set_synced_at(&self, at: Option<UnixSeconds>) {
+        self.synced_at.store(at.map_or(0, |at| at.0), Ordering::Relaxed);
     }
 
-    /// When a verifier node last heard of its issuer; `None` if never, and for a node that has the database.
+    /// What was noted last.
     pub fn synced_at(&self) -> Option<UnixSeconds> {
         Some(self.synced_at.load(Ordering::Relaxed)).filter(|at| *at != 0).map(UnixSeconds)
     }

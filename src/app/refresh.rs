@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::{App, Engine, StartError};
+use crate::certificate::UnixSeconds;
 use crate::ed25519;
 use crate::policy::{Rules, RulesDocument};
 use crate::store::{IssuerKeyRow, Store, StoreError};
@@ -18,6 +19,8 @@ const PAGE: i64 = 10_000;
 /// What falls due with time is looked for once in so many refreshes; corrections past their deadline so many at a time.
 const DEADLINES_EVERY: u32 = 25;
 const DEADLINES_PAGE: i64 = 500;
+/// Within this a revocation is in force on every node: one that was refreshed longer ago says so in its verdicts.
+const IN_STEP: Duration = Duration::from_secs(1);
 /// How often histograms are folded, so that they stay small.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -39,7 +42,7 @@ impl Engine {
     }
 
     /// Takes the rules over as they are in `store`. Those in force stay if it has some that cannot be read.
-    async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
+    pub(super) async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
         if let Some(json) = store.rules().await? {
             self.set_rules(Rules::new(RulesDocument::read(json.as_bytes())?)?);
         }
@@ -52,17 +55,22 @@ impl Engine {
         // would be missed by both, and taken off by `settle`.
         let unnumbered = store.unnumbered_revocations(PAGE).await?;
         self.put_ahead(&unnumbered);
-        loop {
-            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
-            self.take_events(&events);
-            if events.len() < PAGE as usize {
-                break;
-            }
-        }
+        self.take_numbered(store).await?;
         if unnumbered.len() < PAGE as usize {
             self.settle(&before, &unnumbered);
         }
         Ok(())
+    }
+
+    /// Takes over the revocations that have a version which is not known here.
+    pub(super) async fn take_numbered(&self, store: &Store) -> Result<(), StoreError> {
+        loop {
+            let events = store.revocation_events(self.revoked().version(), PAGE).await?;
+            self.take_events(&events);
+            if events.len() < PAGE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes the trust list over as it is in `store`.
@@ -90,7 +98,17 @@ impl App {
     /// Brings the snapshots up to what the database holds.
     pub async fn refresh(&self) -> Result<(), StartError> {
         let known = self.trust().version();
-        self.engine.refresh(&self.store, self.node).await?;
+        if let Err(error) = self.engine.refresh(&self.store, self.node).await {
+            if let Some(age) = self.refreshed.load().map(|at| at.elapsed()).filter(|age| *age > IN_STEP) {
+                let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+                self.engine.set_synced_at(Some(UnixSeconds(self.clock.now().0.saturating_sub(age))));
+            }
+            if self.store.age().is_some() && self.engine.catch_up(&self.store).await.is_ok() {
+                self.tell_followers();
+            }
+            return Err(error);
+        }
+        self.engine.set_synced_at(None);
         self.tell_editions();
         self.refresh_sessions().await?;
         self.refreshed.store(Arc::new(Some(Instant::now())));

@@ -150,7 +150,7 @@ impl App {
     }
 
     /// What is served all the same but not as it should be, for somebody to see to.
-    pub fn remarks(&self) -> Vec<&'static str> {
+    pub fn remarks(&self) -> Vec<String> {
         let (trust, now) = (self.trust(), self.clock.now());
         let mut remarks = Vec::new();
         match self.signed_list.load().as_deref() {
@@ -173,7 +173,7 @@ impl App {
         if self.log_is_late() {
             remarks.push("what was signed waits longer than ten seconds to be in the transparency log");
         }
-        remarks
+        remarks.into_iter().map(str::to_owned).chain(self.writes_missing()).collect()
     }
 
     /// The key that signs rules, revocations and changes now. Errors: [`KeyringError::NoPublisherKey`].

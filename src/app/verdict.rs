@@ -77,8 +77,8 @@ pub struct AsOf {
     pub revocations: u64,
     /// Of the rules.
     pub rules: u64,
-    /// When a verifier node last heard of its issuer, in seconds since 1970: how old what it knows may be. Absent from a node
-    /// that has the database.
+    /// When a verifier node last heard of its issuer, in seconds since 1970: how old what it knows may be. Of a node that has the
+    /// database only while it is cut off from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<i64>,
 }

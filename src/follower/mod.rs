@@ -329,7 +329,7 @@ impl Follower {
             self.bundle.keep(Part::Changes, bytes)?;
         }
         let now = self.clock.now();
-        self.engine.set_synced_at(now);
+        self.engine.set_synced_at(Some(now));
         self.bundle.note_synced(now)?;
         let behind = self.index().map_or(0, |index| index.stamp.version) < self.engine.revoked().version();
         if behind && self.known().index_asked.is_none_or(|at| at.elapsed() > INDEX_EVERY) {
@@ -486,7 +486,7 @@ impl Follower {
         let Some(bytes) = self.bundle.part(Part::TrustList)? else { return Ok(()) };
         self.take_trust_list(&bytes)?;
         if let Some(at) = self.bundle.synced_at() {
-            self.engine.set_synced_at(at);
+            self.engine.set_synced_at(Some(at));
         }
         if let Some(bytes) = self.bundle.part(Part::Rules)? {
             self.take_rules(&bytes)?;

@@ -14,7 +14,7 @@ use super::refusals::{ReadRefusals, WriteRefusals};
 use crate::app::App;
 use crate::policy;
 use crate::registration::sessions::{GiveBack, Place, Placed, parse_session_name, session_name};
-use crate::store::{MAX_SESSIONS, SessionRow};
+use crate::store::{MAX_SESSIONS, SessionRow, Store};
 
 const ROUTE: &str = "POST /v1/appointments/sessions";
 /// The most places that one session may have.
@@ -83,8 +83,8 @@ impl SessionDocument {
 }
 
 /// Whether a facility's sessions are within a caller's reach.
-pub(super) async fn may_use(app: &App, staff: &Staff, facility: &str) -> Result<(), Problem> {
-    let province = app.store().province_of_facility(facility).await?;
+pub(super) async fn may_use(store: &Store, staff: &Staff, facility: &str) -> Result<(), Problem> {
+    let province = store.province_of_facility(facility).await?;
     staff.may_touch(facility, province.as_deref())
 }
 
@@ -162,7 +162,7 @@ pub async fn post_session(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (staff, asked, bytes) = asked::json::<SessionRequest>(&app, &request, payload).await?;
-    may_use(&app, &staff, &asked.facility).await?;
+    may_use(app.store(), &staff, &asked.facility).await?;
     let mut row = checked(asked, &staff, Uuid::nil(), &app)?;
     row.session = asked::new_id(&app, &staff, &request, ROUTE, &bytes).await?;
     let new = app.store().add_session(&row).await?;
@@ -214,34 +214,40 @@ pub struct ListedSession {
 pub async fn get_sessions(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let staff = Staff::of(&request, app.clock().now())?;
     let query: SessionQuery = asked::query(&request)?;
+    let store = staff.lookups(&request, &app);
     let listed = match staff.account() {
         Some(account) => {
             if let Some(person) = query.person
-                && !app.store().is_member(account, person).await?
+                && !store.is_member(account, person).await?
             {
                 return Err(Problem::new(Kind::NOT_YOURS));
             }
-            let rows = app.store().sessions_of_account(account, query.person).await?;
+            let rows = store.sessions_of_account(account, query.person).await?;
             let own = |(row, person)| ListedSession { session: SessionDocument::of(row), person: Some(person) };
             rows.into_iter().map(own).collect()
         }
-        None => of_facility(&app, &staff, &query).await?,
+        None => of_facility(&app, &store, &staff, &query).await?,
     };
     let more = i64::try_from(listed.len()).is_ok_and(|len| len >= MAX_SESSIONS);
     Ok(asked::answer(&SessionList { sessions: listed, more }))
 }
 
-async fn of_facility(app: &App, staff: &Staff, query: &SessionQuery) -> Result<Vec<ListedSession>, Problem> {
+async fn of_facility(
+    app: &App,
+    store: &Store,
+    staff: &Staff,
+    query: &SessionQuery,
+) -> Result<Vec<ListedSession>, Problem> {
     let facility = query.facility.as_deref().or(staff.caller.facility.as_deref());
     let facility = facility.ok_or_else(|| bad("facility", "say whose sessions", "nêu cơ sở tiêm"))?;
-    may_use(app, staff, facility).await?;
+    may_use(store, staff, facility).await?;
     let day = |field, text: &Option<String>| text.as_deref().map(|text| asked::day(field, text)).transpose();
     let from = day("from", &query.from)?.unwrap_or_else(|| app.clock().now().vietnamese_date());
     let to = day("to", &query.to)?.unwrap_or_else(|| from.saturating_add(jiff::Span::new().days(30)));
     if !(0..=366).contains(&(crate::certificate::day_from_date(to) - crate::certificate::day_from_date(from))) {
         return Err(bad("to", "expected a day at most 366 after `from`", "cần một ngày không quá 366 ngày sau `from`"));
     }
-    let rows = app.store().sessions(facility, from, to).await?;
+    let rows = store.sessions(facility, from, to).await?;
     Ok(rows.into_iter().map(|row| ListedSession { session: SessionDocument::of(row), person: None }).collect())
 }
 
@@ -306,7 +312,7 @@ pub struct PurposeQuery {
 async fn session_of(app: &App, staff: &Staff, name: &str) -> Result<SessionRow, Problem> {
     let unknown = || Problem::new(Kind::UNKNOWN_SESSION);
     let (facility, session) = parse_session_name(name).ok_or_else(unknown)?;
-    may_use(app, staff, &facility).await?;
+    may_use(app.store(), staff, &facility).await?;
     app.store().session(&facility, session).await?.ok_or_else(unknown)
 }
 
@@ -329,7 +335,7 @@ pub async fn get_session(
     let staff = Staff::of(&request, now)?;
     let row = session_of(&app, &staff, &path).await?;
     let purpose = asked::purpose(asked::query::<PurposeQuery>(&request)?.purpose)?;
-    let rows = app.store().placed(row.session).await?;
+    let rows = staff.lookups(&request, &app).placed(row.session).await?;
     let why = format!("{purpose} [{}: {} people]", path.as_str(), rows.len());
     app.store().audit(&staff.audited("session.read", None, &why, now)).await?;
     let people = rows.into_iter().map(|placed| PlacedPerson {

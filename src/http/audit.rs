@@ -108,7 +108,7 @@ pub async fn get_audit(app: web::Data<App>, request: HttpRequest) -> Result<Http
         return Err(bad("day", "expected a day since 2020", "cần một ngày từ năm 2020"));
     }
     let after = asked::parse_cursor(query.after.as_deref(), parse_instant)?;
-    let rows = app.store().audited_after(day, query.person, after, limit).await?;
+    let rows = staff.lookups(&request, &app).audited_after(day, query.person, after, limit).await?;
     app.store().audit(&staff.audited("audit.read", query.person, &day.to_string(), now)).await?;
     let more = i64::try_from(rows.len()).is_ok_and(|len| len >= limit);
     let next = rows.last().filter(|_| more).map(|row| instant_text(row.at.0, row.id));

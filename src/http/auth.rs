@@ -23,11 +23,12 @@ use super::access::{Reach, Role, Route};
 use super::login::Logins;
 use super::openid::{self, Provider};
 use super::problem::{Kind, Problem};
+use super::reading;
 use super::session::Session;
-use crate::app::App;
+use crate::app::{App, Wrote};
 use crate::certificate::UnixSeconds;
 use crate::config::Tokens;
-use crate::store::Audited;
+use crate::store::{Audited, Store};
 
 /// Makes and checks bearer tokens.
 pub struct TokenKey {
@@ -282,6 +283,8 @@ pub struct Staff {
     pub caller: Caller,
     /// Never [`Reach::No`].
     pub reach: Reach,
+    /// Held until the answer is sent, of a request that may write.
+    _wrote: Option<Arc<Wrote>>,
 }
 
 impl Staff {
@@ -298,17 +301,22 @@ impl Staff {
             (Err(AuthError::Invalid), Some(provider)) => openid::bearer(provider, token, &key.audience, now)?,
             (verified, _) => verified?,
         };
+        let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
         let staff = match row.who.reach(caller.role) {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
-            reach => Staff { caller, reach },
+            reach => Staff { _wrote: reading::note_write(request, app, &caller), caller, reach },
         };
         if let Some(account) = staff.account() {
-            let app = request.app_data::<web::Data<App>>().ok_or_else(|| Problem::internal("no service mounted"))?;
             if app.ended_sessions().is_over(account, staff.caller.epoch) {
                 return Err(AuthError::Expired.into());
             }
         }
         Ok(staff)
+    }
+
+    /// The database for a look-up of theirs that may lag, but never behind what they wrote.
+    pub fn lookups(&self, request: &HttpRequest, app: &App) -> Store {
+        reading::lookups(request, app, Some(&self.caller))
     }
 
     /// Whether something that belongs to this facility, in this province, is within reach.

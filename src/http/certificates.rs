@@ -12,10 +12,10 @@ use super::log::LogProof;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::ReadRefusals;
 use crate::app::{App, Picture};
-use crate::certificate::{Profile, UnixSeconds, Uvci};
+use crate::certificate::{Profile, Uvci};
 use crate::issue::IssueError;
 use crate::registration::certificates::CertificateError;
-use crate::store::{CertificateDetail, CertificateRow};
+use crate::store::{CertificateDetail, CertificateRow, Store};
 use crate::{codec, tlog};
 
 /// Where the pictures of a certificate are.
@@ -74,12 +74,12 @@ pub struct CertificateState {
     log: Option<LogProof>,
 }
 
-pub(super) fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
-    match (row.revoked_at, row.superseded_at) {
-        (Some(_), _) => "revoked",
-        (None, _) if now > row.expires_at => "expired",
-        (None, Some(_)) => "superseded",
-        (None, None) => "valid",
+pub(super) fn state_of(app: &App, row: &CertificateRow) -> &'static str {
+    match row.superseded_at {
+        _ if app.is_revoked(row) => "revoked",
+        _ if app.clock().now() > row.expires_at => "expired",
+        Some(_) => "superseded",
+        None => "valid",
     }
 }
 
@@ -117,12 +117,12 @@ pub struct HeldDocument {
 impl HeldDocument {
     /// The certificate of somebody of this name.
     pub fn of(app: &App, row: &CertificateRow, name: &str) -> HeldDocument {
-        let stands = row.revoked_at.is_none();
+        let stands = !app.is_revoked(row);
         HeldDocument {
             uvci: row.uvci.to_string(),
             person: row.person,
             name: name.to_owned(),
-            state: state_of(row, app.clock().now()),
+            state: state_of(app, row),
             card: row.card.as_str(),
             dose: row.number,
             series: row.series,
@@ -143,11 +143,12 @@ impl HeldDocument {
     )
 )]
 pub async fn get_certificates(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let account = Staff::of(&request, app.clock().now())?.citizen()?;
+    let staff = Staff::of(&request, app.clock().now())?;
+    let account = staff.citizen()?;
     let list = match app.held_lists().recall(account) {
         Some(list) => list,
         None => {
-            let rows = app.store().certificates_held(account).await?;
+            let rows = staff.lookups(&request, &app).certificates_held(account).await?;
             let documents: Vec<HeldDocument> =
                 rows.iter().map(|held| HeldDocument::of(&app, &held.row, &held.name)).collect();
             let list = Bytes::from(serde_json::to_vec(&documents).map_err(Problem::internal)?);
@@ -173,13 +174,17 @@ pub async fn get_certificate(
     path: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (detail, now) = (of_theirs(&app, &request, &path).await?, app.clock().now());
+    let (detail, _) = of_theirs(&app, &request, &path).await?;
     let row = &detail.row;
     let entry = tlog::entry(&row.compact).map_err(Problem::internal)?;
-    let logged = app.log_proof(&entry).await?;
+    let logged = match app.log_proof(&entry).await {
+        // While the primary is away nobody knows where it is in the log.
+        Err(_) if app.store().age().is_some() => None,
+        logged => logged?,
+    };
     let state = CertificateState {
         uvci: row.uvci.to_string(),
-        state: state_of(row, now),
+        state: state_of(&app, row),
         card: row.card.as_str(),
         dose: row.number,
         series: row.series,
@@ -189,7 +194,7 @@ pub async fn get_certificate(
         expires_at: row.expires_at.0,
         superseded_at: row.superseded_at.map(|at| at.0),
         revoked_at: row.revoked_at.map(|at| at.0),
-        links: row.revoked_at.is_none().then(|| Links::of(&app, &row.uvci)),
+        links: (!app.is_revoked(row)).then(|| Links::of(&app, &row.uvci)),
         log: logged.map(|logged| LogProof::of(&entry, &logged)),
     };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(state))
@@ -229,11 +234,11 @@ pub async fn get_picture(
     Staff::of(&request, app.clock().now())?;
     let picture = Picture::of_extension(&format).ok_or_else(|| Problem::new(Kind::UNKNOWN_ROUTE))?;
     let profile = profile_of(&request)?;
-    let detail = of_theirs(&app, &request, &uvci).await?;
-    if detail.row.revoked_at.is_some() {
+    let (detail, store) = of_theirs(&app, &request, &uvci).await?;
+    if app.is_revoked(&detail.row) {
         return Err(Problem::new(Kind::CERTIFICATE_REVOKED));
     }
-    let bytes: Bytes = app.into_inner().picture(detail.row.uvci, profile, picture).await?;
+    let bytes: Bytes = app.into_inner().picture(&store, detail.row.uvci, profile, picture).await?;
     let name = format!("inline; filename=\"certificate-{}.{format}\"", profile.as_str());
     let mut response = HttpResponse::Ok();
     response.insert_header(NO_STORE).insert_header((header::CONTENT_DISPOSITION, name));
@@ -246,18 +251,19 @@ fn profile_of(request: &HttpRequest) -> Result<Profile, Problem> {
     query.profile.as_deref().map_or(Ok(Profile::Compact), |profile| profile.parse().map_err(|()| wrong()))
 }
 
-/// The certificate, if it is there and within the caller's reach.
-async fn of_theirs(app: &App, request: &HttpRequest, uvci: &str) -> Result<CertificateDetail, Problem> {
+/// The certificate, if it is there and within the caller's reach, and from where it was read.
+async fn of_theirs(app: &App, request: &HttpRequest, uvci: &str) -> Result<(CertificateDetail, Store), Problem> {
     let staff = Staff::of(request, app.clock().now())?;
     let unknown = || Problem::new(Kind::UNKNOWN_CERTIFICATE);
     let uvci: Uvci = uvci.parse().map_err(|_| unknown())?;
-    let detail = app.store().certificate(&uvci).await?.ok_or_else(unknown)?;
+    let store = staff.lookups(request, app);
+    let detail = store.certificate(&uvci).await?.ok_or_else(unknown)?;
     match staff.account() {
-        Some(account) if app.store().is_member(account, detail.row.person).await? => {}
+        Some(account) if store.is_member(account, detail.row.person).await? => {}
         Some(_) => return Err(Problem::new(Kind::NOT_YOURS)),
         None => staff.may_touch(&detail.facility, detail.province.as_deref())?,
     }
-    Ok(detail)
+    Ok((detail, store))
 }
 
 impl From<CertificateError> for Problem {

@@ -103,7 +103,7 @@ pub async fn get_corrections(app: web::Data<App>, request: HttpRequest) -> Resul
     }
     let after = query.after.as_deref().map(|after| place_of(after).ok_or_else(|| wrong("after"))).transpose()?;
     if let Some(account) = staff.account() {
-        let rows = app.store().corrections_of_account(account, limit).await?;
+        let rows = staff.lookups(&request, &app).corrections_of_account(account, limit).await?;
         let corrections = rows.iter().map(CorrectionAnswer::brief).collect();
         return Ok(HttpResponse::Ok().insert_header(NO_STORE).json(Corrections { corrections, next: None }));
     }
@@ -113,7 +113,7 @@ pub async fn get_corrections(app: web::Data<App>, request: HttpRequest) -> Resul
         _ if staff.reach == Reach::All => QueueOf::All,
         _ => return Err(Problem::new(Kind::NOT_YOURS)),
     };
-    let mut rows = app.store().correction_queue(&of, after.as_ref(), limit + 1).await?;
+    let mut rows = staff.lookups(&request, &app).correction_queue(&of, after.as_ref(), limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| format!("{}.{}.{}", row.due_at.0, row.id.simple(), row.facility));

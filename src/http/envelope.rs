@@ -19,6 +19,7 @@ use actix_web::middleware::Next;
 use metrics::{Counter, Histogram};
 
 use super::problem::{self, Kind, Problem};
+use super::reading;
 use crate::app::Meters;
 use crate::language::Language;
 
@@ -145,7 +146,9 @@ impl Envelope {
             tracing::info!(target: "thexanh::access", %method, route, status, micros, id, "answered");
         }
         let mut response = answer?;
+        let request = response.request().clone();
         let headers = response.headers_mut();
+        reading::say(&request, headers);
         headers.insert(REQUEST_ID, id);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if public {

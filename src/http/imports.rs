@@ -22,7 +22,7 @@ use crate::app::{App, SpoolFile, SpoolWriter};
 use crate::language::{Language, Said};
 use crate::registration::backlog::{Media, OpenError};
 use crate::registration::imports::{self, Checking, ImportError, Places, Rejected};
-use crate::store::{ImportCounts, ImportRow, ImportStatus, Realm};
+use crate::store::{ImportCounts, ImportRow, ImportStatus, Realm, Store};
 
 /// How a file is to be imported.
 #[derive(Deserialize, IntoParams)]
@@ -246,7 +246,7 @@ async fn received(app: &Arc<App>, asked: Asked, file: SpoolFile, bytes_total: u6
     let begun = actix_web::rt::spawn(async move { begun.imports().begin(begun.store(), &row, file).await });
     let row = begun.await.map_err(Problem::internal)??;
     let location = format!("{}/v1/imports/{}", app.config().http.public_url, row.id);
-    let document = document(app, row).await?;
+    let document = document(app, app.store(), row).await?;
     Ok(HttpResponse::Accepted().insert_header(NO_STORE).insert_header((header::LOCATION, location)).json(document))
 }
 
@@ -287,8 +287,9 @@ async fn check(app: &App, row: ImportRow, media: Media) -> Result<HttpResponse, 
     )
 )]
 pub async fn get_import(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (_, row) = theirs(&app, &request).await?;
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(document(&app, row).await?))
+    let (staff, row) = theirs(&app, &request).await?;
+    let store = staff.lookups(&request, &app);
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(document(&app, &store, row).await?))
 }
 
 /// The rows of an import that were not taken, as a sheet to repair and send again.
@@ -332,7 +333,7 @@ async fn theirs(app: &App, request: &HttpRequest) -> Result<(Staff, ImportRow), 
     let staff = Staff::of(request, app.clock().now())?;
     let unknown = || Problem::new(Kind::UNKNOWN_IMPORT);
     let id = request.match_info().get("id").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
-    let row = app.store().import(id).await?.ok_or_else(unknown)?;
+    let row = staff.lookups(request, app).import(id).await?.ok_or_else(unknown)?;
     // By whose doses may be in it, not by whose are in it where a row does not say: the rejected rows may be anybody's there.
     let (facility, province) = match &row.realm {
         Realm::Facility(code) => (code.as_str(), row.province.as_deref()),
@@ -343,11 +344,11 @@ async fn theirs(app: &App, request: &HttpRequest) -> Result<(Staff, ImportRow), 
     Ok((staff, row))
 }
 
-async fn document(app: &App, row: ImportRow) -> Result<ImportDocument, Problem> {
+async fn document(app: &App, store: &Store, row: ImportRow) -> Result<ImportDocument, Problem> {
     let language = problem::spoken();
     let first = match row.counts.rejected {
         0 => Vec::new(),
-        _ => imports::rejected(app.store(), &app.desk().data_key, row.id, 0, FIRST_ERRORS as i64).await?,
+        _ => imports::rejected(store, &app.desk().data_key, row.id, 0, FIRST_ERRORS as i64).await?,
     };
     Ok(ImportDocument::of(app, row, &first, language))
 }

@@ -32,6 +32,7 @@ pub mod problem;
 mod published;
 mod quota;
 pub mod reactions;
+mod reading;
 pub mod reference;
 mod refusals;
 mod registration_lists;

@@ -12,11 +12,11 @@ use super::certificates::state_of;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::ReadRefusals;
 use crate::app::App;
-use crate::certificate::{BirthDate, UnixSeconds};
+use crate::certificate::BirthDate;
 use crate::name::PersonName;
 use crate::registration::doses::DoseId;
 use crate::registration::{normalize_identity, normalize_phone, reference};
-use crate::store::{CertificateRow, DoseRow, LookupKind, PersonDetail};
+use crate::store::{CertificateRow, DoseRow, LookupKind, PersonDetail, Store};
 
 /// Who is looked for: a number of theirs, and what makes it certain.
 #[derive(Deserialize, IntoParams)]
@@ -179,10 +179,10 @@ impl PersonDose {
 }
 
 impl PersonCertificate {
-    fn of(row: &CertificateRow, now: UnixSeconds) -> PersonCertificate {
+    fn of(app: &App, row: &CertificateRow) -> PersonCertificate {
         PersonCertificate {
             uvci: row.uvci.to_string(),
-            state: state_of(row, now),
+            state: state_of(app, row),
             card: row.card.as_str(),
             number: row.number,
             series: row.series,
@@ -203,8 +203,7 @@ pub(super) fn ends_of(app: &App, sealed: Option<&[u8]>) -> Option<String> {
     number.get(number.len().saturating_sub(4)..).map(str::to_owned)
 }
 
-async fn file(app: &App, row: PersonDetail) -> Result<PersonFile, Problem> {
-    let (store, now) = (app.store(), app.clock().now());
+async fn file(app: &App, store: &Store, row: PersonDetail) -> Result<PersonFile, Problem> {
     let registration = store.registration_state(row.person).await?;
     let doses = store.doses_of(row.person).await?;
     let certificates = store.certificates_of(row.person).await?;
@@ -219,7 +218,7 @@ async fn file(app: &App, row: PersonDetail) -> Result<PersonFile, Problem> {
         ward: row.ward,
         registration: registration.map(|state| state.status),
         doses: doses.into_iter().map(PersonDose::of).collect(),
-        certificates: certificates.iter().map(|row| PersonCertificate::of(row, now)).collect(),
+        certificates: certificates.iter().map(|row| PersonCertificate::of(app, row)).collect(),
         reactions: reactions
             .into_iter()
             .map(|row| PersonReaction {
@@ -232,7 +231,7 @@ async fn file(app: &App, row: PersonDetail) -> Result<PersonFile, Problem> {
     })
 }
 
-async fn candidates(app: &App, query: &PersonQuery) -> Result<Vec<PersonDetail>, Problem> {
+async fn candidates(app: &App, store: &Store, query: &PersonQuery) -> Result<Vec<PersonDetail>, Problem> {
     let hash = |kind: &str, number: &str| app.desk().data_key.lookup_hash(kind, number);
     let identity = query.identity.as_deref().map(|text| {
         normalize_identity(text)
@@ -253,8 +252,8 @@ async fn candidates(app: &App, query: &PersonQuery) -> Result<Vec<PersonDetail>,
     let (identity, phone) = (identity.transpose()?, phone.transpose()?);
     let (name, birth) = (name.transpose()?, birth.transpose()?);
     let mut found = match (&identity, &phone) {
-        (Some(number), _) => app.store().people_under(LookupKind::Identity, &hash("identity", number)).await?,
-        (None, Some(number)) => app.store().people_under(LookupKind::Phone, &hash("phone", number)).await?,
+        (Some(number), _) => store.people_under(LookupKind::Identity, &hash("identity", number)).await?,
+        (None, Some(number)) => store.people_under(LookupKind::Phone, &hash("phone", number)).await?,
         (None, None) => {
             let en = "a number is needed: identity or phone; people without one are found in their district's list";
             let vi = "cần số định danh hoặc số điện thoại; người không có số được tìm trong danh sách của quận, huyện";
@@ -262,7 +261,7 @@ async fn candidates(app: &App, query: &PersonQuery) -> Result<Vec<PersonDetail>,
         }
     };
     if let (Some(_), Some(number)) = (&identity, &phone) {
-        let also = app.store().people_under(LookupKind::Phone, &hash("phone", number)).await?;
+        let also = store.people_under(LookupKind::Phone, &hash("phone", number)).await?;
         found.retain(|row| also.iter().any(|other| other.person == row.person));
     }
     found.retain(|row| name.as_ref().is_none_or(|name| row.name_key == name.matching_key()));
@@ -285,7 +284,8 @@ pub async fn get_people(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     let staff = Staff::of(&request, now)?;
     let query: PersonQuery = asked::query(&request)?;
     let purpose = asked::purpose(query.purpose.clone())?;
-    let mut found = candidates(&app, &query).await?;
+    let store = staff.lookups(&request, &app);
+    let mut found = candidates(&app, &store, &query).await?;
     let only = if found.len() == 1 { found.pop() } else { None };
     let (action, about) = match &only {
         Some(row) => ("person.read", Some(row.person)),
@@ -293,7 +293,7 @@ pub async fn get_people(app: web::Data<App>, request: HttpRequest) -> Result<Htt
     };
     app.store().audit(&staff.audited(action, about, &purpose, now)).await?;
     let record = match only {
-        Some(row) => Some(file(&app, row).await?),
+        Some(row) => Some(file(&app, &store, row).await?),
         None => None,
     };
     let candidate = |row: PersonDetail| PersonCandidate {
@@ -328,7 +328,8 @@ pub async fn get_person(
     let staff = Staff::of(&request, now)?;
     let person = asked::person(&path)?;
     let purpose = asked::purpose(asked::query::<PurposeQuery>(&request)?.purpose)?;
-    let row = app.store().person(person).await?.ok_or_else(|| Problem::new(Kind::UNKNOWN_PERSON))?;
+    let store = staff.lookups(&request, &app);
+    let row = store.person(person).await?.ok_or_else(|| Problem::new(Kind::UNKNOWN_PERSON))?;
     app.store().audit(&staff.audited("person.read", Some(person), &purpose, now)).await?;
-    Ok(asked::answer(&file(&app, row).await?))
+    Ok(asked::answer(&file(&app, &store, row).await?))
 }

@@ -119,9 +119,10 @@ pub struct RecordQuery {
     )
 )]
 pub async fn get_people_me(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let account = Staff::of(&request, app.clock().now())?.citizen()?;
+    let staff = Staff::of(&request, app.clock().now())?;
+    let account = staff.citizen()?;
     let as_fhir = wants_fhir(&request)?;
-    let held = app.store().records_held(account).await?;
+    let held = staff.lookups(&request, &app).records_held(account).await?;
     if as_fhir {
         let bundle = bundle(&app, &held)?;
         return Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type(fhir::MEDIA).body(bundle));

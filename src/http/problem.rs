@@ -351,6 +351,7 @@ impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Problem {
         match error {
             StoreError::Url(_)
+            | StoreError::ReadUrl(_)
             | StoreError::Embedded(_)
             | StoreError::Unreachable(_)
             | StoreError::Refused(_)

@@ -6,6 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::published::Published;
+use super::reading;
 use crate::app::App;
 use crate::language::Said;
 use crate::policy;
@@ -112,7 +113,7 @@ pub struct ProductDocument {
     )
 )]
 pub async fn get_provinces(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let rows = app.store().provinces().await?;
+    let rows = reading::lookups(&request, &app, None).provinces().await?;
     answer(
         &request,
         rows.into_iter().map(|row| ProvinceDocument { code: row.code, name: row.name }).collect::<Vec<_>>(),
@@ -311,7 +312,8 @@ pub async fn get_facilities(app: web::Data<App>, request: HttpRequest) -> Result
         let detail = format!("expected {MAX_FACILITIES_NAMED} codes at most");
         return Err(Problem::new(Kind::BAD_PARAMETER).field("code").detail(detail));
     }
-    let rows = app.store().facilities_of(query.province.as_deref(), codes.as_deref()).await?;
+    let rows =
+        reading::lookups(&request, &app, None).facilities_of(query.province.as_deref(), codes.as_deref()).await?;
     let facility =
         |row: crate::store::Facility| FacilityDocument { code: row.code, name: row.name, province: row.province };
     answer(&request, rows.into_iter().map(facility).collect::<Vec<_>>())

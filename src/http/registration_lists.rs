@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::language::Said;
 use crate::registration::contact::{self, Contact, Contacted};
 use crate::registration::{priority, reference, sessions};
-use crate::store::{ListFilter, ListKey, ListedRow, contacts};
+use crate::store::{ListFilter, ListKey, ListedRow, Store, contacts};
 
 /// Which registrations are listed.
 #[derive(Deserialize, IntoParams)]
@@ -184,6 +184,8 @@ const HEADINGS: [Said; 14] = [
 /// A list under way, page by page; each page is in the audit trail before it is answered.
 struct Pages {
     app: Arc<App>,
+    /// From where it is read.
+    store: Store,
     staff: Staff,
     locality: Locality,
     filter: ListFilter,
@@ -198,10 +200,9 @@ impl Pages {
     /// The next page of at most `limit` rows.
     async fn next(&mut self, limit: i64) -> Result<Vec<ListedRegistration>, Problem> {
         let limit = self.left.map_or(limit, |left| left.min(limit));
-        let store = self.app.store();
-        let (rows, next) = store.list_registrations(&self.filter, self.after.as_ref(), limit).await?;
+        let (rows, next) = self.store.list_registrations(&self.filter, self.after.as_ref(), limit).await?;
         let why = format!("{} [{}: {} people]", self.purpose, self.locality.code(), rows.len());
-        store.audit(&self.staff.audited("registration.list", None, &why, self.app.clock().now())).await?;
+        self.store.audit(&self.staff.audited("registration.list", None, &why, self.app.clock().now())).await?;
         self.left = self.left.map(|left| left - limit);
         self.ended = next.is_none() || self.left.is_some_and(|left| left <= 0);
         self.after = next;
@@ -270,7 +271,8 @@ async fn list(app: Arc<App>, request: &HttpRequest, staff: Staff, query: ListQue
         (true, limit) => limit,
         (false, limit) => Some(asked::limit(limit)?),
     };
-    let mut pages = Pages { app, staff, locality, filter, purpose, after, left, ended: false };
+    let store = staff.lookups(request, &app);
+    let mut pages = Pages { app, store, staff, locality, filter, purpose, after, left, ended: false };
     let first = pages.next(asked::MAX_LIMIT).await?;
     if !csv {
         let next = pages.after.as_ref().map(key_text);
@@ -354,7 +356,7 @@ pub(super) async fn contact(
         (true, _) => return Err(refused("session", "scheduled needs a session's id", "cần mã buổi tiêm khi xếp lịch")),
     };
     if let Some((facility, _)) = &session {
-        super::appointments::may_use(app, staff, facility).await?;
+        super::appointments::may_use(app.store(), staff, facility).await?;
     }
     let contact = Contact {
         person,

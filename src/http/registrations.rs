@@ -19,7 +19,7 @@ use crate::registration::application::{Application, Change, KeptConsent};
 use crate::registration::declaration::Declaration;
 use crate::registration::{health_number, priority, reference};
 use crate::sealing::DataKey;
-use crate::store::{RegisteredPerson, RegistrationRow};
+use crate::store::{Freshness, RegisteredPerson, RegistrationRow, Store};
 
 /// Somebody is registered.
 #[derive(Serialize, ToSchema)]
@@ -188,7 +188,7 @@ pub async fn get_registrations(app: web::Data<App>, request: HttpRequest) -> Res
     let Some(account) = staff.account() else {
         return registration_lists::answer(app.into_inner(), &request, staff).await;
     };
-    let rows = app.desk().registrations(account, None).await?;
+    let rows = staff.lookups(&request, &app).registrations(account, None).await?;
     let key = &app.desk().data_key;
     let documents = rows.iter().map(|(person, row)| RegistrationDocument::of(key, person, row));
     let documents = documents.collect::<Result<Vec<_>, _>>()?;
@@ -210,7 +210,9 @@ pub async fn get_registration(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let staff = Staff::of(&request, app.clock().now())?;
-    shown(&app, staff.citizen()?, person(&path)?).await
+    // By its name: the primary has it if anybody has.
+    let store = staff.lookups(&request, &app).reading(Freshness::JustWritten);
+    shown(&app, &store, staff.citizen()?, person(&path)?).await
 }
 
 /// What changes: as a citizen, or as staff who called.
@@ -250,7 +252,7 @@ pub async fn patch_registration(
     let (change, person): (Change, Uuid) = (serde_json::from_slice(&bytes)?, person(&path)?);
     let audited = staff.audited("registration.change", Some(person), "", app.clock().now());
     app.desk().change_registration(account, person, change, audited).await?;
-    shown(&app, account, person).await
+    shown(&app, app.store(), account, person).await
 }
 
 /// Withdraws a registration. Its record stays; registering again opens it.
@@ -272,7 +274,7 @@ pub async fn delete_registration(
     let (account, person) = (staff.citizen()?, person(&path)?);
     let audited = staff.audited("registration.withdraw", Some(person), "", now);
     app.desk().withdraw_registration(account, person, audited).await?;
-    shown(&app, account, person).await
+    shown(&app, app.store(), account, person).await
 }
 
 /// Takes a new health declaration in place of the last.
@@ -297,7 +299,7 @@ pub async fn post_declaration(
     let declaration: Declaration = serde_json::from_slice(&bytes)?;
     let audited = staff.audited("registration.declare", Some(person), "", app.clock().now());
     app.desk().declare_anew(account, person, declaration, audited).await?;
-    shown(&app, account, person).await
+    shown(&app, app.store(), account, person).await
 }
 
 /// Who cannot be read is nobody of the caller's.
@@ -305,8 +307,8 @@ fn person(path: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(path).map_err(|_| Problem::new(Kind::NOT_YOURS))
 }
 
-async fn shown(app: &App, account: Uuid, person: Uuid) -> Result<HttpResponse, Problem> {
-    let rows = app.desk().registrations(account, Some(person)).await?;
+async fn shown(app: &App, store: &Store, account: Uuid, person: Uuid) -> Result<HttpResponse, Problem> {
+    let rows = store.registrations(account, Some(person)).await?;
     let (person, row) = rows.first().ok_or_else(|| Problem::new(Kind::NOT_YOURS))?;
     let document = RegistrationDocument::of(&app.desk().data_key, person, row)?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(document))

@@ -82,15 +82,15 @@ pub async fn get_stats(app: web::Data<App>, request: HttpRequest) -> Result<Http
         true => None,
         false => Some(locality::asked_for(&app, &staff, province, district).await?),
     };
-    let (stats, store, today) = (app.stats(), app.store(), now.vietnamese_date());
+    let (stats, store, today) = (app.stats(), staff.lookups(&request, &app), now.vietnamese_date());
     let (level, within) = match &locality {
         None => (Level::Province, Within::Country),
         Some(place) if district.is_some() => (Level::Ward, Within::District(place.code().to_owned())),
         Some(place) => (Level::Ward, Within::Province(place.province.clone())),
     };
-    let demand = stats.demand(store, level, &within).await?;
+    let demand = stats.demand(&store, level, &within).await?;
     let province = locality.as_ref().map_or(Within::Country, |place| Within::Province(place.province.clone()));
-    let provinces = stats.places(store, Level::Province, &province, today).await?;
+    let provinces = stats.places(&store, Level::Province, &province, today).await?;
     let counted = |place: &&PlaceCount| place.doses > 0 || place.people > 0;
     let count =
         |place: &PlaceCount| ProvinceCount { province: place.code.clone(), doses: place.doses, people: place.people };

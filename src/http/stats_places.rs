@@ -128,7 +128,8 @@ pub async fn get_places(app: web::Data<App>, request: HttpRequest) -> Result<Htt
         }
         _ => {}
     }
-    let places = app.stats().places(app.store(), level, &within, now.vietnamese_date()).await?;
+    let store = staff.lookups(&request, &app);
+    let places = app.stats().places(&store, level, &within, now.vietnamese_date()).await?;
     Ok(asked::answer(&PlacesDocument { as_of: now.0, places: places.to_vec() }))
 }
 
@@ -143,7 +144,7 @@ pub async fn get_days(app: web::Data<App>, request: HttpRequest) -> Result<HttpR
     let query: DaysQuery = asked::query(&request)?;
     let within = within(&app, &staff, query.within.as_deref()).await?;
     let days = span(&query, now.vietnamese_date())?;
-    let days = app.stats().days(app.store(), &within, days).await?;
+    let days = app.stats().days(&staff.lookups(&request, &app), &within, days).await?;
     Ok(asked::answer(&DaysDocument { days: days.to_vec() }))
 }
 
@@ -176,7 +177,8 @@ pub async fn get_facility_counts(app: web::Data<App>, request: HttpRequest) -> R
             "cần mã tỉnh: cơ sở thuộc về tỉnh",
         ));
     }
-    let facilities = app.stats().facilities(app.store(), &within, now.vietnamese_date()).await?;
+    let store = staff.lookups(&request, &app);
+    let facilities = app.stats().facilities(&store, &within, now.vietnamese_date()).await?;
     Ok(asked::answer(&FacilitiesDocument { facilities: facilities.to_vec() }))
 }
 

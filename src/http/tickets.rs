@@ -130,7 +130,7 @@ pub async fn get_tickets(app: web::Data<App>, request: HttpRequest) -> Result<Ht
         Some(code) => vec![code],
         None => all.iter().map(|province| province.code.as_str()).chain([""]).collect(),
     };
-    let rows = app.store().tickets(&statuses, &provinces, after, limit).await?;
+    let rows = staff.lookups(&request, &app).tickets(&statuses, &provinces, after, limit).await?;
     let why = format!("{} cases", rows.len());
     app.store().audit(&staff.audited("ticket.list", None, &why, now)).await?;
     let more = i64::try_from(rows.len()).is_ok_and(|len| len >= limit);

@@ -8,7 +8,7 @@ use crate::codec::{self, CodecError, cose};
 use crate::issue::{self, IssueError, Subject};
 use crate::keyring::KeyringError;
 use crate::name::PersonName;
-use crate::store::{CertificateDetail, StoreError};
+use crate::store::{CertificateDetail, Store, StoreError};
 
 /// Why a certificate cannot be handed out.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +66,18 @@ pub struct Shown {
 }
 
 impl Desk {
-    /// The certificate `uvci` in `profile`.
+    /// The certificate `uvci` in `profile`, as `store` has it.
     ///
     /// hc1 is signed on the first request, stored, then handed out: two callers at once get one text. Errors:
     /// [`CertificateError`]; a revoked one is refused.
-    pub async fn show(&self, uvci: &Uvci, profile: Profile, now: UnixSeconds) -> Result<Shown, CertificateError> {
-        let detail = self.store.certificate(uvci).await?.ok_or(CertificateError::Unknown)?;
+    pub async fn show(
+        &self,
+        store: &Store,
+        uvci: &Uvci,
+        profile: Profile,
+        now: UnixSeconds,
+    ) -> Result<Shown, CertificateError> {
+        let detail = store.certificate(uvci).await?.ok_or(CertificateError::Unknown)?;
         if detail.row.revoked_at.is_some() {
             return Err(CertificateError::Revoked);
         }

@@ -18,8 +18,7 @@ use super::record::InvalidField;
 use crate::certificate::UnixSeconds;
 use crate::sealing::DataKey;
 use crate::store::{
-    self, Audited, GroupCommit, GroupCommitSettings, Hash, RegisteredPerson, RegistrationRow, Store, StoreError, Tx,
-    Work,
+    self, Audited, GroupCommit, GroupCommitSettings, Hash, RegistrationRow, Store, StoreError, Tx, Work,
 };
 
 /// A registration that stands.
@@ -220,15 +219,6 @@ impl Desk {
 
     async fn rewrite(&self, account: Uuid, person: Uuid, audited: Audited, what: Rewrite) -> Result<(), CitizenError> {
         self.store.transact(&Rewriting { desk: self, account, person, audited, what }).await?
-    }
-
-    /// The registrations that hang on an account, or only that of one person.
-    pub async fn registrations(
-        &self,
-        account: Uuid,
-        person: Option<Uuid>,
-    ) -> Result<Vec<(RegisteredPerson, RegistrationRow)>, CitizenError> {
-        Ok(self.store.registrations(account, person).await?)
     }
 }
 

@@ -232,19 +232,19 @@ impl Tx<'_> {
 /// Whose records an account may see.
 ///
 /// Asked for before what is known of them: a statement that says whose rows it wants goes to their servers alone.
-pub(super) async fn members_of(client: &Object, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
+pub(super) async fn members_of(store: &Store, account: Uuid) -> Result<Vec<Uuid>, StoreError> {
     let sql = "-- members of account\nSELECT person_id FROM account_member WHERE account_id = $1";
-    let rows = client.query(&client.prepare_cached(sql).await?, &[/* account */ &account]).await?;
+    let rows = store.rows(sql, &[/* account */ &account]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The sealed phone numbers of accounts.
-pub(super) async fn phones_of(client: &Object, accounts: &[Uuid]) -> Result<HashMap<Uuid, Vec<u8>>, StoreError> {
+pub(super) async fn phones_of(store: &Store, accounts: &[Uuid]) -> Result<HashMap<Uuid, Vec<u8>>, StoreError> {
     if accounts.is_empty() {
         return Ok(HashMap::new());
     }
     let sql = "-- phones of accounts\nSELECT account_id, phone FROM account WHERE account_id = ANY($1)";
-    let rows = client.query(&client.prepare_cached(sql).await?, &[/* accounts */ &accounts]).await?;
+    let rows = store.rows(sql, &[/* accounts */ &accounts]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
@@ -279,6 +279,6 @@ impl Store {
 
     /// Whether a person's record hangs on an account.
     pub async fn is_member(&self, account: Uuid, person: Uuid) -> Result<bool, StoreError> {
-        is_member(&self.client().await?, account, person).await
+        Ok(self.found(IS_MEMBER, &[&account, &person]).await?.is_some())
     }
 }

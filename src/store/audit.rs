@@ -109,7 +109,6 @@ impl Store {
         after: Option<(UnixSeconds, Uuid)>,
         limit: i64,
     ) -> Result<Vec<AuditRow>, StoreError> {
-        let client = self.client().await?;
         let buckets: Vec<String> = (0..16).map(|digit| format!("{day} {digit:x}")).collect();
         let of_bucket = |bucket: &str| {
             format!(
@@ -124,9 +123,9 @@ impl Store {
         if self.on_citus {
             // It takes no limit inside a lateral join: a statement a bucket, each to one server.
             rows = Vec::new();
-            let stmt = client.prepare_cached(&format!("-- audited of bucket\n{}", of_bucket("$1"))).await?;
+            let sql = format!("-- audited of bucket\n{}", of_bucket("$1"));
             for bucket in &buckets {
-                rows.extend(client.query(&stmt, &[bucket, /* about */ &about, &after_at, &id, &limit]).await?);
+                rows.extend(self.rows(&sql, &[bucket, /* about */ &about, &after_at, &id, &limit]).await?);
             }
             rows.sort_by_key(|row| (row.get::<_, Timestamp>(1), row.get::<_, Uuid>(0)));
             rows.truncate(usize::try_from(limit).unwrap_or(0));
@@ -137,8 +136,7 @@ impl Store {
                  ORDER BY a.at, a.audit_id LIMIT $5",
                 of_bucket("k.bucket")
             );
-            let stmt = client.prepare_cached(&sql).await?;
-            rows = client.query(&stmt, &[&buckets, /* about */ &about, &after_at, &id, &limit]).await?;
+            rows = self.rows(&sql, &[&buckets, /* about */ &about, &after_at, &id, &limit]).await?;
         }
         let entry = |row: &tokio_postgres::Row| AuditRow {
             id: row.get(0),

@@ -162,10 +162,9 @@ impl Tx<'_> {
 impl Store {
     /// The certificate of this name; `None` if there is none.
     pub async fn certificate(&self, uvci: &Uvci) -> Result<Option<CertificateDetail>, StoreError> {
-        let client = self.client().await?;
         let holder = "-- certificate by uvci\nSELECT person_id FROM certificate_by_uvci WHERE uvci = $1";
         let uvci = uvci.0.as_slice();
-        let holder = client.query_opt(&client.prepare_cached(holder).await?, &[/* uvci */ &uvci]).await?;
+        let holder = self.found(holder, &[/* uvci */ &uvci]).await?;
         let Some(holder) = holder else { return Ok(None) };
         let person: Uuid = holder.get(0);
         let sql = format!(
@@ -175,8 +174,7 @@ impl Store {
              LEFT JOIN facility f ON f.code = d.facility_code
              WHERE c.person_id = $1 AND c.uvci = $2"
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let row = client.query_opt(&stmt, &[/* person_id */ &person, /* uvci */ &uvci]).await?;
+        let row = self.found(&sql, &[/* person_id */ &person, /* uvci */ &uvci]).await?;
         row.map(|row| {
             let row_of = certificate_of(&row, 0)?;
             let (facility, province) = (row.get(COLUMN_COUNT), row.get(COLUMN_COUNT + 1));

@@ -251,14 +251,13 @@ impl Store {
 
     /// The latest `limit` corrections about the people that an account answers for, the newest first.
     pub async fn corrections_of_account(&self, account: Uuid, limit: i64) -> Result<Vec<CorrectionRow>, StoreError> {
-        let client = self.client().await?;
-        let people = members_of(&client, account).await?;
+        let people = members_of(self, account).await?;
         let sql = format!(
             "-- corrections of people
              SELECT {COLUMNS} FROM correction c WHERE c.person_id = ANY($1)
              ORDER BY c.made_at DESC, c.correction_id LIMIT $2"
         );
-        let rows = client.query(&client.prepare_cached(&sql).await?, &[&people, &limit]).await?;
+        let rows = self.rows(&sql, &[&people, &limit]).await?;
         rows.iter().map(correction_of).collect()
     }
 
@@ -269,7 +268,6 @@ impl Store {
         after: Option<&QueueKey>,
         limit: i64,
     ) -> Result<Vec<CorrectionRow>, StoreError> {
-        let client = self.client().await?;
         let (whose, code) = of.filter();
         let sql = format!(
             "-- correction queue
@@ -283,8 +281,7 @@ impl Store {
         );
         let (facility, due, id) =
             (after.map(|key| key.facility.as_str()), after.map(|key| timestamp(key.due_at)), after.map(|key| key.id));
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[&code, &facility, &due, &id, &limit]).await?;
+        let rows = self.rows(&sql, &[&code, &facility, &due, &id, &limit]).await?;
         rows.iter().map(correction_of).collect()
     }
 

@@ -149,13 +149,12 @@ impl Store {
         places: &[&str],
         (from, to): (Date, Date),
     ) -> Result<Vec<CountRow>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- counts
                    SELECT kind, place, day, slot, value FROM counter
                    WHERE kind = ANY($1) AND place = ANY($2) AND day BETWEEN $3 AND $4 AND value <> 0
                    ORDER BY kind, place, day, slot";
         let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-        let rows = client.query(&client.prepare_cached(sql).await?, &[&words, &places, &from, &to]).await?;
+        let rows = self.rows(sql, &[&words, &places, &from, &to]).await?;
         let count = |row: &tokio_postgres::Row| {
             let kind = kinds.iter().find(|kind| kind.as_str() == row.get::<_, &str>(0));
             let kind = *kind.ok_or(StoreError::Unreadable("counter"))?;
@@ -166,14 +165,12 @@ impl Store {
 
     /// The last day on which each of these facilities recorded a dose that stands; those that never did are left out.
     pub async fn last_recorded(&self, facilities: &[&str]) -> Result<Vec<(String, Date)>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- last recorded
                    SELECT k.code, c.day FROM unnest($1::text[]) AS k (code) CROSS JOIN LATERAL (
                        SELECT day FROM counter WHERE kind = $2 AND place = k.code AND value > 0
                        ORDER BY day DESC LIMIT 1
                    ) c";
-        let stmt = client.prepare_cached(sql).await?;
-        let rows = client.query(&stmt, &[&facilities, &Counter::RecordedBy.as_str()]).await?;
+        let rows = self.rows(sql, &[&facilities, &Counter::RecordedBy.as_str()]).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

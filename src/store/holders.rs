@@ -83,16 +83,14 @@ pub struct HeldRecords {
 impl Store {
     /// The certificates of everybody whose record hangs on an account, newest first.
     pub async fn certificates_held(&self, account: Uuid) -> Result<Vec<HeldCertificate>, StoreError> {
-        let client = self.client().await?;
-        let people = members_of(&client, account).await?;
+        let people = members_of(self, account).await?;
         let sql = format!(
             "-- certificates of people
              SELECT {}, p.name FROM person p JOIN certificate c ON c.person_id = p.person_id
              WHERE p.person_id = ANY($1) ORDER BY c.issued_at DESC, c.number DESC",
             certificates::COLUMNS
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[/* people */ &people]).await?;
+        let rows = self.rows(&sql, &[/* people */ &people]).await?;
         let held = |row: &Row| {
             let certificate = certificate_of(row, 0)?;
             Ok(HeldCertificate { row: certificate, name: row.get(certificates::COLUMN_COUNT) })
@@ -102,8 +100,7 @@ impl Store {
 
     /// Everything that an account sees of its people.
     pub async fn records_held(&self, account: Uuid) -> Result<HeldRecords, StoreError> {
-        let client = self.client().await?;
-        let ids = members_of(&client, account).await?;
+        let ids = members_of(self, account).await?;
         if ids.is_empty() {
             return Ok(HeldRecords::default());
         }
@@ -135,12 +132,8 @@ impl Store {
              SELECT p.person_id, s.session_id, s.facility_code, f.name, s.on_day, s.begins, s.ends, s.product
              FROM p JOIN session s ON s.facility_code = p.facility_code AND s.session_id = p.session_id
              LEFT JOIN facility f ON f.code = s.facility_code ORDER BY s.on_day, s.begins";
-        let ask = async |sql: &str| {
-            let stmt = client.prepare_cached(sql).await?;
-            client.query(&stmt, &[/* people */ &ids]).await
-        };
-        let (people, doses, certificates, reactions, sessions) =
-            tokio::try_join!(ask(&people), ask(&doses), ask(&certificates), ask(reactions), ask(sessions))?;
+        let asked = [&*people, &*doses, &*certificates, reactions, sessions];
+        let [people, doses, certificates, reactions, sessions] = self.rows_of(asked, &[/* people */ &ids]).await?;
         Ok(HeldRecords {
             people: people.iter().map(person).collect::<Result<_, StoreError>>()?,
             doses: doses.iter().map(dose_of).collect::<Result<_, _>>()?,

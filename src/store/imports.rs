@@ -209,9 +209,8 @@ impl Store {
 
     /// The import with this id.
     pub async fn import(&self, id: Uuid) -> Result<Option<ImportRow>, StoreError> {
-        let client = self.client().await?;
         let sql = format!("-- import\nSELECT {COLUMNS} FROM import WHERE import_id = $1");
-        let row = client.query_opt(&client.prepare_cached(&sql).await?, &[/* id */ &id]).await?;
+        let row = self.found(&sql, &[/* id */ &id]).await?;
         row.as_ref().map(import_of).transpose()
     }
 
@@ -232,12 +231,10 @@ impl Store {
     /// Up to `limit` rows that were not taken of an import, after this line, in order.
     pub async fn import_rejects(&self, id: Uuid, after: u64, limit: i64) -> Result<Vec<Reject>, StoreError> {
         const UNREADABLE: StoreError = StoreError::Unreadable("import_reject");
-        let client = self.client().await?;
         let sql = "-- import rejects
                    SELECT row_no, errors, cells FROM import_reject WHERE import_id = $1 AND row_no > $2
                    ORDER BY row_no LIMIT $3";
-        let stmt = client.prepare_cached(sql).await?;
-        let rows = client.query(&stmt, &[/* id */ &id, /* after */ &big(after), /* limit */ &limit]).await?;
+        let rows = self.rows(sql, &[/* id */ &id, /* after */ &big(after), /* limit */ &limit]).await?;
         let reject = |row: &Row| {
             let errors: Value = row.get(1);
             let text = |error: &Value, member: &str| Some(error.get(member)?.as_str()?.to_owned());

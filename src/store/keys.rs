@@ -84,17 +84,13 @@ pub(super) fn key_hash(spki_der: &[u8]) -> Vec<u8> {
 impl Store {
     /// The version of the trust list; 0 before the first key.
     pub async fn trust_version(&self) -> Result<u64, StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached("-- trust version\nSELECT value FROM version WHERE topic = 'trust'").await?;
-        let row = client.query_opt(&stmt, &[]).await?;
+        let row = self.row("-- trust version\nSELECT value FROM version WHERE topic = 'trust'", &[]).await?;
         row.map_or(Ok(0), |row| version_of(row.get(0)))
     }
 
     /// Every key, and the version of the list they make: both of one instant.
     pub async fn issuer_keys(&self) -> Result<(u64, Vec<IssuerKeyRow>), StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached(ISSUER_KEYS).await?;
-        let rows = client.query(&stmt, &[]).await?;
+        let rows = self.rows(ISSUER_KEYS, &[]).await?;
         let version = rows.first().map_or(Ok(0), |row| version_of(row.get(0)))?;
         Ok((version, rows.iter().map(issuer_key).collect::<Result<_, _>>()?))
     }
@@ -139,7 +135,7 @@ pub(super) fn issuer_key(row: &tokio_postgres::Row) -> Result<IssuerKeyRow, Stor
     })
 }
 
-fn version_of(value: i64) -> Result<u64, StoreError> {
+pub(super) fn version_of(value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Unreadable("version"))
 }
 

@@ -131,7 +131,6 @@ impl Store {
         after: Option<&ListKey>,
         limit: i64,
     ) -> Result<(Vec<ListedRow>, Option<ListKey>), StoreError> {
-        let client = self.client().await?;
         // In the districts before the cursor's the cursor's rank is done, in those behind it has not begun.
         let begin = |district: &String| match after.map(|key| (district.cmp(&key.district), key.person)) {
             None | Some((std::cmp::Ordering::Greater, _)) => Uuid::nil(),
@@ -156,11 +155,10 @@ impl Store {
             // It takes no limit inside a lateral join: a statement a district, each to one server.
             keys = Vec::new();
             let sql = format!("-- list registrations of district\n{}", of_district("$1", "$2"));
-            let stmt = client.prepare_cached(&sql).await?;
             for (district, begin) in filter.districts.iter().zip(&begins) {
                 let columns: [&(dyn ToSql + Sync); 7] =
                     [district, begin, &from_rank, &to_rank, &filter.ward, &filter.status, &limit];
-                keys.extend(client.query(&stmt, &columns).await?);
+                keys.extend(self.rows(&sql, &columns).await?);
             }
             keys.sort_by_cached_key(|row| (row.get::<_, i64>(0), row.get::<_, String>(1), row.get::<_, Uuid>(2)));
             keys.truncate(usize::try_from(limit).unwrap_or(0));
@@ -174,20 +172,16 @@ impl Store {
             );
             let columns: [&(dyn ToSql + Sync); 7] =
                 [&filter.districts, &begins, &from_rank, &to_rank, &filter.ward, &filter.status, &limit];
-            keys = client.query(&client.prepare_cached(&sql).await?, &columns).await?;
+            keys = self.rows(&sql, &columns).await?;
         }
         let people: Vec<Uuid> = keys.iter().map(|row| row.get(2)).collect();
-        let facts = client
-            .prepare_cached(
-                "-- listed people
-                 SELECT p.person_id, p.name, p.birth, p.sex, p.phone, r.address, r.occupation, r.contact, r.created_at,
-                        CASE WHEN p.phone IS NULL THEN r.account_id END
-                 FROM person p JOIN registration r ON r.person_id = p.person_id WHERE p.person_id = ANY($1)",
-            )
-            .await?;
-        let facts = client.query(&facts, &[/* people */ &people]).await?;
+        let facts = "-- listed people
+                     SELECT p.person_id, p.name, p.birth, p.sex, p.phone, r.address, r.occupation, r.contact, r.created_at,
+                            CASE WHEN p.phone IS NULL THEN r.account_id END
+                     FROM person p JOIN registration r ON r.person_id = p.person_id WHERE p.person_id = ANY($1)";
+        let facts = self.rows(facts, &[/* people */ &people]).await?;
         let accounts: Vec<Uuid> = facts.iter().filter_map(|row| row.get(9)).collect();
-        let phones = phones_of(&client, &accounts).await?;
+        let phones = phones_of(self, &accounts).await?;
         let facts: std::collections::HashMap<Uuid, &Row> = facts.iter().map(|row| (row.get(0), row)).collect();
         let key_of = |key: &Row| ListKey { rank: key.get(0), district: key.get(1), person: key.get(2) };
         let listed = |key: &Row| {
@@ -215,8 +209,7 @@ impl Store {
 
     /// How a person's registration stands; `None` if there is none.
     pub async fn registration_state(&self, person: Uuid) -> Result<Option<RegistrationState>, StoreError> {
-        let client = self.client().await?;
-        let row = client.query_opt(&client.prepare_cached(STATE).await?, &[/* person */ &person]).await?;
+        let row = self.found(STATE, &[/* person */ &person]).await?;
         Ok(row.as_ref().map(state_of))
     }
 }

@@ -54,7 +54,6 @@ const MAX_UNDER: i64 = 50;
 impl Store {
     /// The people known under a number's keyed hash, at most fifty.
     pub async fn people_under(&self, kind: LookupKind, hash: &Hash) -> Result<Vec<PersonDetail>, StoreError> {
-        let client = self.client().await?;
         let sql = match kind {
             LookupKind::Identity => {
                 "-- people under identity
@@ -64,14 +63,13 @@ impl Store {
                 "-- people under phone\nSELECT person_id FROM person_by_phone WHERE phone_hash = $1 ORDER BY nth LIMIT $2"
             }
         };
-        let stmt = client.prepare_cached(sql).await?;
-        let rows = client.query(&stmt, &[/* hash */ &hash.as_slice(), /* limit */ &MAX_UNDER]).await?;
+        let rows = self.rows(sql, &[/* hash */ &hash.as_slice(), /* limit */ &MAX_UNDER]).await?;
         let people: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
         if people.is_empty() {
             return Ok(Vec::new());
         }
         let sql = format!("-- these people\nSELECT {COLUMNS} FROM person p WHERE p.person_id = ANY($1)");
-        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* people */ &people]).await?;
+        let rows = self.rows(&sql, &[/* people */ &people]).await?;
         let mut found: Vec<PersonDetail> = rows.iter().map(detail_of).collect();
         // In the order in which they became known under it.
         found.sort_by_key(|detail| people.iter().position(|person| *person == detail.person));
@@ -80,40 +78,35 @@ impl Store {
 
     /// A person; `None` if there is none.
     pub async fn person(&self, person: Uuid) -> Result<Option<PersonDetail>, StoreError> {
-        let client = self.client().await?;
         let sql = format!("-- person\nSELECT {COLUMNS} FROM person p WHERE p.person_id = $1");
-        let stmt = client.prepare_cached(&sql).await?;
-        Ok(client.query_opt(&stmt, &[/* person */ &person]).await?.as_ref().map(detail_of))
+        Ok(self.found(&sql, &[/* person */ &person]).await?.as_ref().map(detail_of))
     }
 
     /// A person's doses by the day they were given, voided ones apart: (dose, whether it was voided).
     pub async fn doses_of(&self, person: Uuid) -> Result<Vec<(DoseRow, bool)>, StoreError> {
-        let client = self.client().await?;
         let sql = format!(
             "-- doses of
              SELECT {}, d.voided_at IS NOT NULL FROM dose d WHERE d.person_id = $1 ORDER BY d.given_at, d.dose_id",
             doses::COLUMNS
         );
-        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* person */ &person]).await?;
+        let rows = self.rows(&sql, &[/* person */ &person]).await?;
         rows.iter().map(|row| Ok((doses::dose_of(row)?, row.get(doses::COLUMN_COUNT)))).collect()
     }
 
     /// A person's certificates, oldest first.
     pub async fn certificates_of(&self, person: Uuid) -> Result<Vec<CertificateRow>, StoreError> {
-        let client = self.client().await?;
         let sql = format!(
             "-- certificates of\nSELECT {} FROM certificate c WHERE c.person_id = $1 ORDER BY c.issued_at, c.number",
             certificates::COLUMNS
         );
-        let rows = client.query(&client.prepare_cached(&sql).await?, &[/* person */ &person]).await?;
+        let rows = self.rows(&sql, &[/* person */ &person]).await?;
         rows.iter().map(|row| certificates::certificate_of(row, 0)).collect()
     }
 
     /// The province of a facility; `None` if there is no such facility.
     pub async fn province_of_facility(&self, facility: &str) -> Result<Option<String>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- province of facility\nSELECT province_code FROM facility WHERE code = $1";
-        let row = client.query_opt(&client.prepare_cached(sql).await?, &[/* facility */ &facility]).await?;
+        let row = self.found(sql, &[/* facility */ &facility]).await?;
         Ok(row.map(|row| row.get(0)))
     }
 }

@@ -26,8 +26,10 @@ mod people;
 pub mod placement;
 mod pool;
 mod reactions;
+mod reading;
 mod reference;
 mod registrations;
+mod replicas;
 mod restating;
 mod revocation_events;
 mod revocations;
@@ -68,8 +70,10 @@ pub use migrations::SCHEMA;
 pub use numbered::NumberedDose;
 pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
+pub use reading::Freshness;
 pub use reference::{Claim, Facility, Province};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};
+pub use replicas::ReplicaStanding;
 pub use restating::KnownPerson;
 pub use revocations::{RevocationBatch, RevocationStanding, Revoked};
 pub use rules::SetRules;
@@ -102,6 +106,9 @@ pub enum StoreError {
     /// The URL cannot be read.
     #[error("DATABASE_URL: {0}")]
     Url(String),
+    /// The URL of the replicas cannot be read.
+    #[error("database.read_url: {0}")]
+    ReadUrl(String),
     /// The embedded server does not start.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -127,6 +134,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             StoreError::Url(_) => "database_url",
+            StoreError::ReadUrl(_) => "database_read_url",
             StoreError::Embedded(error) => error.code(),
             StoreError::Unreachable(_) => "database_unreachable",
             StoreError::Refused(_) => "database_refused",
@@ -139,6 +147,16 @@ impl StoreError {
     /// True if the caller may try again and the database is to blame.
     pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Unreachable(_) | StoreError::Contended(_))
+    }
+
+    /// True if the server is not there, or is about to go or has just come: another may answer what this one did not.
+    fn is_of_a_server_that_went_away(&self) -> bool {
+        const GOING: [SqlState; 3] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+        match self {
+            StoreError::Unreachable(_) => true,
+            StoreError::Refused(error) => error.code().is_none_or(|code| GOING.contains(code)),
+            _ => false,
+        }
     }
 
     /// True if the transaction must be run again from its start: serialization, a deadlock, or one of our optimistic
@@ -204,6 +222,16 @@ pub struct Store {
     on_citus: bool,
     /// Whether what is signed goes into the transparency log.
     logs: bool,
+    origin: Arc<Origin>,
+    replicas: Option<Arc<replicas::Replicas>>,
+    /// How fresh look-ups must be.
+    freshness: Freshness,
+}
+
+/// How a store was opened.
+struct Origin {
+    target: pool::Target,
+    settings: StoreSettings,
 }
 
 /// Work done in one transaction, from its start again when the database asks for it.
@@ -241,11 +269,13 @@ impl Store {
             }
         };
         let pool = pool::build(target.clone(), settings, false)?;
-        let mut store = Store { pool, embedded, on_citus: false, logs: true };
+        let origin = Arc::new(Origin { target, settings: settings.clone() });
+        let (replicas, freshness) = (None, Freshness::Now);
+        let mut store = Store { pool, embedded, on_citus: false, logs: true, origin, replicas, freshness };
         let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
         store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
         if store.on_citus {
-            store.pool = pool::build(target, settings, true)?;
+            store.pool = pool::build(store.origin.target.clone(), settings, true)?;
         }
         Ok(store)
     }
@@ -288,6 +318,6 @@ impl Store {
     }
 
     async fn client(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| StoreError::Unreachable(pool::reason(&error)))
+        pool::client(&self.pool).await
     }
 }

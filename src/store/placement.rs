@@ -34,6 +34,7 @@ pub const PLACEMENTS: &[(&str, Placement)] = {
         ("foreign_revocation_batch", Coordinator),
         ("foreign_revocation", Coordinator),
         ("lease", Coordinator),
+        ("replica_beat", Coordinator),
         ("log_pending", Coordinator),
         ("log_tile", Coordinator),
         ("log_head", Coordinator),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -91,6 +91,58 @@ impl Target {
         config.ssl_mode(SslMode::Disable);
         Target { config, trust: None }
     }
+
+    /// Each host on its own, with its name: `host:port`.
+    pub fn hosts(&self) -> Vec<(String, Target)> {
+        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
+        let each = (0..hosts.len().max(addresses.len())).map(|at| {
+            let (host, address) = (hosts.get(at), addresses.get(at));
+            // One port may stand for all hosts. Source: libpq §34.1.1.3.
+            let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+            let mut config = without_hosts(&self.config);
+            config.port(port);
+            match host {
+                Some(Host::Tcp(name)) => _ = config.host(name),
+                Some(Host::Unix(dir)) => _ = config.host_path(dir),
+                None => {}
+            }
+            if let Some(address) = address {
+                config.hostaddr(*address);
+            }
+            let name = match (host, address) {
+                (Some(Host::Tcp(name)), _) => format!("{name}:{port}"),
+                (Some(Host::Unix(dir)), _) => format!("{}:{port}", dir.display()),
+                (None, address) => format!("{}:{port}", address.map(ToString::to_string).unwrap_or_default()),
+            };
+            (name, Target { config, trust: self.trust.clone() })
+        });
+        each.collect()
+    }
+}
+
+/// A connection of the pool's. Errors: [`StoreError::Unreachable`].
+pub(super) async fn client(pool: &Pool) -> Result<Object, StoreError> {
+    pool.get().await.map_err(|error| StoreError::Unreachable(reason(&error)))
+}
+
+/// The same settings for another host.
+fn without_hosts(config: &tokio_postgres::Config) -> tokio_postgres::Config {
+    let mut other = tokio_postgres::Config::new();
+    other.ssl_mode(config.get_ssl_mode()).target_session_attrs(config.get_target_session_attrs());
+    other.channel_binding(config.get_channel_binding()).ssl_negotiation(config.get_ssl_negotiation());
+    if let Some(user) = config.get_user() {
+        other.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        other.password(password);
+    }
+    if let Some(dbname) = config.get_dbname() {
+        other.dbname(dbname);
+    }
+    if let Some(options) = config.get_options() {
+        other.options(options);
+    }
+    other
 }
 
 /// The URL without one of its parameters, and the parameter's value: tokio-postgres knows fewer of them than libpq.
@@ -124,6 +176,8 @@ pub(super) fn build(target: Target, settings: &StoreSettings, on_citus: bool) ->
     config.options(format!("{LIMITS}{plans}{schema} {given}")).application_name("thexanh");
     let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
     config.connect_timeout(WAIT / hosts as u32).keepalives_idle(Duration::from_secs(30));
+    // A machine that is gone says so to nobody: what it does not acknowledge is lost, and the next host has its turn.
+    config.tcp_user_timeout(WAIT * 2);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = match trust {
         None => Manager::from_config(config, NoTls, recycling),
@@ -232,6 +286,11 @@ mod tests {
         assert_eq!(target.config.get_hosts().len(), 2);
         assert_eq!(target.config.get_ssl_mode(), SslMode::Require);
         assert!(matches!(target.trust, Some(ServerTrust::Roots(_))));
+        let each: Vec<(String, Target)> = target.hosts();
+        let hosts: Vec<(&str, usize)> =
+            each.iter().map(|(name, one)| (name.as_str(), one.config.get_hosts().len())).collect();
+        assert_eq!(hosts, [("a:1", 1), ("b:2", 1)]);
+        assert!(each.iter().all(|(_, one)| one.config.get_user() == Some("u") && one.trust.is_some()));
         let plain = Target::parse("host=/run/pg user=u sslmode=disable").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plain.config.get_ssl_mode(), SslMode::Disable);
         for bad in ["http://example", "postgres://u@h/db?sslmode=perhaps", "postgres://h/db?sslrootcert=/nowhere"] {

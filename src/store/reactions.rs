@@ -84,11 +84,10 @@ impl Store {
 
     /// The reactions of a person, oldest first.
     pub async fn reactions_of(&self, person: Uuid) -> Result<Vec<ReportedReaction>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- reactions of
                    SELECT person_id, reaction_id, dose_id, symptoms, severity, onset_at, note, made_by, made_at
                    FROM reaction WHERE person_id = $1 ORDER BY made_at, reaction_id LIMIT 200";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[/* person */ &person]).await?;
+        let rows = self.rows(sql, &[/* person */ &person]).await?;
         let symptoms = |row: &tokio_postgres::Row| {
             let codes: Value = row.get(3);
             codes.as_array().into_iter().flatten().filter_map(|code| code.as_str().map(str::to_owned)).collect()

@@ -62,9 +62,7 @@ impl Store {
 
     /// Every province, by code.
     pub async fn provinces(&self) -> Result<Vec<Province>, StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached("-- provinces\nSELECT code, name FROM province ORDER BY code").await?;
-        let rows = client.query(&stmt, &[]).await?;
+        let rows = self.rows("-- provinces\nSELECT code, name FROM province ORDER BY code", &[]).await?;
         Ok(rows.iter().map(|row| Province { code: row.get(0), name: row.get(1) }).collect())
     }
 
@@ -79,11 +77,10 @@ impl Store {
         province: Option<&str>,
         codes: Option<&[&str]>,
     ) -> Result<Vec<Facility>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- facilities
                    SELECT code, name, province_code FROM facility
                    WHERE ($1::text IS NULL OR province_code = $1) AND ($2::text[] IS NULL OR code = ANY($2)) ORDER BY code";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[&province, &codes]).await?;
+        let rows = self.rows(sql, &[&province, &codes]).await?;
         Ok(rows.iter().map(|row| Facility { code: row.get(0), name: row.get(1), province: row.get(2) }).collect())
     }
 

@@ -338,16 +338,14 @@ impl Store {
         account: Uuid,
         person: Option<Uuid>,
     ) -> Result<Vec<(RegisteredPerson, RegistrationRow)>, StoreError> {
-        let client = self.client().await?;
-        let mut people = members_of(&client, account).await?;
+        let mut people = members_of(self, account).await?;
         people.retain(|member| person.is_none_or(|person| *member == person));
         let sql = format!(
             "-- registrations of people
              SELECT {REGISTERED_PERSON}, {REGISTRATION} FROM registration r JOIN person p ON p.person_id = r.person_id
              WHERE r.person_id = ANY($1) ORDER BY r.created_at, r.person_id"
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[/* people */ &people]).await?;
+        let rows = self.rows(&sql, &[/* people */ &people]).await?;
         rows.iter().filter_map(|row| registered(row).transpose()).collect()
     }
 }

@@ -33,12 +33,10 @@ impl Store {
 
     /// Up to `limit` events after `version`, in order, with their versions: no hole, none twice.
     pub async fn revocation_events(&self, version: u64, limit: i64) -> Result<Vec<(u64, Change)>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- revocation events
                    SELECT entry, removes, version FROM revocation_event WHERE version > $1 ORDER BY version LIMIT $2";
-        let stmt = client.prepare_cached(sql).await?;
         let after = i64::try_from(version).unwrap_or(i64::MAX);
-        let rows = client.query(&stmt, &[/* after */ &after, /* limit */ &limit]).await?;
+        let rows = self.rows(sql, &[/* after */ &after, /* limit */ &limit]).await?;
         rows.iter()
             .map(|row| Ok((u64::try_from(row.get::<_, i64>(2)).map_err(|_| UNREADABLE)?, change(row)?)))
             .collect()

@@ -21,19 +21,15 @@ const VERSION: &str = "-- rules version\nSELECT value FROM version WHERE topic =
 impl Store {
     /// The version of the rules in force; 1, the built-in ones, before any were set.
     pub async fn rules_version(&self) -> Result<u64, StoreError> {
-        let client = self.client().await?;
-        let stmt = client.prepare_cached(VERSION).await?;
-        let row = client.query_opt(&stmt, &[]).await?;
+        let row = self.row(VERSION, &[]).await?;
         row.map_or(Ok(BUILT_IN), |row| version_of(row.get(0)))
     }
 
     /// The document in force; `None` for the built-in one.
     pub async fn rules(&self) -> Result<Option<String>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- rules
                    SELECT document FROM rules WHERE version = (SELECT value FROM version WHERE topic = 'rules')";
-        let row = client.query_opt(&client.prepare_cached(sql).await?, &[]).await?;
-        Ok(row.map(|row| row.get(0)))
+        Ok(self.row(sql, &[]).await?.map(|row| row.get(0)))
     }
 
     /// Puts `document` in force as version `version`, if the version before it is in force; audited in the same transaction.

@@ -112,23 +112,19 @@ impl Store {
 
     /// A session; `None` if there is none.
     pub async fn session(&self, facility: &str, session: Uuid) -> Result<Option<SessionRow>, StoreError> {
-        let client = self.client().await?;
         let sql =
             format!("-- session\nSELECT {COLUMNS} FROM session s WHERE s.facility_code = $1 AND s.session_id = $2");
-        let stmt = client.prepare_cached(&sql).await?;
-        Ok(client.query_opt(&stmt, &[&facility, &session]).await?.as_ref().map(session_of))
+        Ok(self.found(&sql, &[&facility, &session]).await?.as_ref().map(session_of))
     }
 
     /// A facility's sessions of these days, by day and time, at most [`MAX_SESSIONS`].
     pub async fn sessions(&self, facility: &str, from: Date, to: Date) -> Result<Vec<SessionRow>, StoreError> {
-        let client = self.client().await?;
         let sql = format!(
             "-- sessions
              SELECT {COLUMNS} FROM session s WHERE s.facility_code = $1 AND s.on_day BETWEEN $2 AND $3
              ORDER BY s.on_day, s.begins, s.session_id LIMIT $4"
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[&facility, &from, &to, /* limit */ &MAX_SESSIONS]).await?;
+        let rows = self.rows(&sql, &[&facility, &from, &to, /* limit */ &MAX_SESSIONS]).await?;
         Ok(rows.iter().map(session_of).collect())
     }
 
@@ -138,8 +134,7 @@ impl Store {
         account: Uuid,
         person: Option<Uuid>,
     ) -> Result<Vec<(SessionRow, Uuid)>, StoreError> {
-        let client = self.client().await?;
-        let mut people = members_of(&client, account).await?;
+        let mut people = members_of(self, account).await?;
         people.retain(|member| person.is_none_or(|person| *member == person));
         let sql = format!(
             "-- sessions of people
@@ -148,23 +143,21 @@ impl Store {
              JOIN session s ON s.facility_code = l.facility_code AND s.session_id = l.session_id
              ORDER BY s.on_day DESC, s.begins, s.session_id LIMIT $2"
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[&people, /* limit */ &MAX_SESSIONS]).await?;
+        let rows = self.rows(&sql, &[&people, /* limit */ &MAX_SESSIONS]).await?;
         Ok(rows.iter().map(|row| (session_of(row), row.get(COLUMN_COUNT))).collect())
     }
 
     /// Who is placed in a session, in the order of being placed.
     pub async fn placed(&self, session: Uuid) -> Result<Vec<PlacedRow>, StoreError> {
-        let client = self.client().await?;
         let sql = "-- placed
                    WITH l AS MATERIALIZED (SELECT person_id, placed_at FROM session_place WHERE session_id = $1)
                    SELECT l.person_id, p.name, p.birth, p.phone, r.status, l.placed_at,
                           CASE WHEN p.phone IS NULL THEN r.account_id END, p.sex, p.identity
                    FROM l JOIN person p ON p.person_id = l.person_id LEFT JOIN registration r ON r.person_id = p.person_id
                    ORDER BY l.placed_at, l.person_id";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[/* session */ &session]).await?;
+        let rows = self.rows(sql, &[/* session */ &session]).await?;
         let account = |row: &Row| row.get::<_, Option<Uuid>>(6);
-        let phones = phones_of(&client, &rows.iter().filter_map(account).collect::<Vec<_>>()).await?;
+        let phones = phones_of(self, &rows.iter().filter_map(account).collect::<Vec<_>>()).await?;
         let placed = |row: &Row| PlacedRow {
             person: row.get(0),
             name: row.get(1),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::keys::version_of;
 use super::people::seconds;
 use super::{IssuerKeyRow, Store, StoreError, TRIES};
 use crate::certificate::UnixSeconds;
@@ -79,26 +80,27 @@ fn public_key(spki_der: &[u8]) -> Result<PublicKey, StoreError> {
 }
 
 impl Store {
-    /// All keys, of one version: every change raises it in its own transaction, so what is read between two readings of the
-    /// same version is that version's.
+    /// All keys, of one version: every change raises it in its own transaction, so what is read with it, and between two readings
+    /// of it, is that version's, even if each answer comes from another replica.
     pub async fn trust_rows(&self) -> Result<TrustRows, StoreError> {
         for _ in 0..TRIES {
             let version = self.trust_version().await?;
-            let (_, keys) = self.issuer_keys().await?;
-            let signers = self.signer_keys().await?;
-            if self.trust_version().await? == version {
+            let (of_keys, keys) = self.issuer_keys().await?;
+            let (of_signers, signers) = self.signer_keys().await?;
+            let same = (keys.is_empty() || of_keys == version) && (signers.is_empty() || of_signers == version);
+            if same && self.trust_version().await? == version {
                 return Ok(TrustRows { version, keys, signers });
             }
         }
         Err(StoreError::Contended(TRIES))
     }
 
-    async fn signer_keys(&self) -> Result<Vec<SignerKeyRow>, StoreError> {
-        let client = self.client().await?;
+    async fn signer_keys(&self) -> Result<(u64, Vec<SignerKeyRow>), StoreError> {
         let sql = "-- signer keys
-                   SELECT purpose, kid, spki, signs_from, signs_until, withdrawn_at FROM signer_key ORDER BY key_hash";
-        let stmt = client.prepare_cached(sql).await?;
-        let rows = client.query(&stmt, &[]).await?;
+                   SELECT purpose, kid, spki, signs_from, signs_until, withdrawn_at,
+                          coalesce((SELECT value FROM version WHERE topic = 'trust'), 0)
+                   FROM signer_key ORDER BY key_hash";
+        let rows = self.rows(sql, &[]).await?;
         let row = |row: &tokio_postgres::Row| {
             let (purpose, kid): (&str, &[u8]) = (row.get(0), row.get(1));
             let instant = |at: usize| row.get::<_, Option<Timestamp>>(at).map(seconds);
@@ -114,6 +116,7 @@ impl Store {
                 withdrawn_at: instant(5),
             })
         };
-        rows.iter().map(row).collect()
+        let version = rows.first().map_or(Ok(0), |row| version_of(row.get(6)))?;
+        Ok((version, rows.iter().map(row).collect::<Result<_, StoreError>>()?))
     }
 }

@@ -176,7 +176,6 @@ impl Store {
         after: Option<(UnixSeconds, Uuid)>,
         limit: i64,
     ) -> Result<Vec<TicketRow>, StoreError> {
-        let client = self.client().await?;
         let (at, id) = after.unwrap_or((UnixSeconds(0), Uuid::nil()));
         if self.on_citus {
             // It takes no limit inside a lateral join: the first of each server's.
@@ -185,8 +184,7 @@ impl Store {
                  SELECT {COLUMNS} FROM ticket t WHERE t.status = ANY($1) AND t.province_code = ANY($2)
                  AND (t.made_at, t.ticket_id) > ($3, $4) ORDER BY t.made_at, t.ticket_id LIMIT $5"
             );
-            let stmt = client.prepare_cached(&sql).await?;
-            let rows = client.query(&stmt, &[&statuses, &provinces, /* after */ &timestamp(at), &id, &limit]).await?;
+            let rows = self.rows(&sql, &[&statuses, &provinces, /* after */ &timestamp(at), &id, &limit]).await?;
             return Ok(rows.iter().map(ticket_of).collect());
         }
         // Each status of each province in the order of its index, and the first of those.
@@ -200,8 +198,7 @@ impl Store {
                  AND (made_at, ticket_id) > ($3, $4) ORDER BY made_at, ticket_id LIMIT $5
              ) t ORDER BY t.made_at, t.ticket_id LIMIT $5"
         );
-        let stmt = client.prepare_cached(&sql).await?;
-        let rows = client.query(&stmt, &[&statuses, &provinces, /* after */ &timestamp(at), &id, &limit]).await?;
+        let rows = self.rows(&sql, &[&statuses, &provinces, /* after */ &timestamp(at), &id, &limit]).await?;
         Ok(rows.iter().map(ticket_of).collect())
     }
 }

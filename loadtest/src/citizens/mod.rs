@@ -3,7 +3,6 @@
 //! rows are counted afterwards. Client, node and database share the machine.
 
 mod node;
-mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead as _, BufReader};
@@ -27,8 +26,9 @@ use thexanh::store::embedded::Embedded;
 use tokio::task::LocalSet;
 use uuid::Uuid;
 
-pub use node::run as serve;
-use wire::Connection;
+pub use node::{PASSPHRASE, run as serve};
+
+use crate::wire::Connection;
 
 /// Connections at once: four times what pgbench has, for each waits for its group.
 const CONNECTIONS: usize = 256;
@@ -44,9 +44,9 @@ const DOSES: usize = 400;
 /// Runs it all and gives the figures. `length`: of each measurement.
 pub fn run(length: Duration) -> Result<Vec<String>> {
     let dir = std::env::temp_dir().join(format!("thexanh-citizens-{}", std::process::id()));
-    let keyring = Keyring::open_or_create(&dir.join("keys"), node::PASSPHRASE)?;
+    let keyring = Keyring::open_or_create(&dir.join("keys"), PASSPHRASE)?;
     let tokens = TokenKey::from_pkcs8(keyring.token_pkcs8(), &Tokens::default())?;
-    let node = Node::start(&dir)?;
+    let node = Node::citizens(&dir)?;
     let database = Embedded::start(&dir)?;
     let load = Load { address: node.address, tokens: Rc::new(tokens), next: Rc::new(Cell::new(0)), length };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -294,17 +294,23 @@ fn pgbench(database: &Embedded, length: Duration) -> Result<f64> {
     }
 }
 
-/// The node's process, ended with this one.
-struct Node {
+/// A node's process, ended with this one.
+pub struct Node {
     process: Child,
-    address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
 }
 
 impl Node {
-    fn start(dir: &Path) -> Result<Node> {
+    /// The node that citizens register with, its keys and its database in `dir`.
+    pub fn citizens(dir: &Path) -> Result<Node> {
+        Node::start(&["--citizens-node", &dir.to_string_lossy()])
+    }
+
+    /// A node that these arguments make of this program.
+    pub fn start(arguments: &[&str]) -> Result<Node> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg("--citizens-node")
-            .arg(dir)
+            .args(arguments)
             .stdin(Stdio::piped()) // its end tells the node that we are gone, however we end
             .stdout(Stdio::piped())
             .spawn()

@@ -85,7 +85,7 @@ impl Drop for TlsServer {
 }
 
 /// Whom a server runs as: ourselves, or, as root, which PostgreSQL will not be, somebody without rights.
-fn unprivileged() -> (Option<u32>, Option<u32>) {
+pub fn unprivileged() -> (Option<u32>, Option<u32>) {
     if !rustix::process::geteuid().is_root() {
         return (None, None);
     }
@@ -96,7 +96,7 @@ fn unprivileged() -> (Option<u32>, Option<u32>) {
 }
 
 /// A program on PATH, or among PostgreSQL's own, where Debian puts those.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let dirs = std::env::split_paths(&path).chain(installed.map(|version| version.path().join("bin")));
