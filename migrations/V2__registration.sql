@@ -281,6 +281,37 @@ CREATE TABLE session_end (
     PRIMARY KEY (bucket, account_id)
 );
 
+-- The transparency log. What was signed in one transaction and is not numbered yet: one row of it, however much it was.
+CREATE TABLE log_pending (
+    batch_id uuid PRIMARY KEY,
+    at timestamptz NOT NULL,
+    entries bytea NOT NULL       -- 32 bytes after 32: SHA-256 of each Sig_structure
+);
+
+-- The tree, 256 hashes a row at most: of level 0 what stands in the log, above it the hashes of full tiles of the level below.
+CREATE TABLE log_tile (
+    level bigint NOT NULL,
+    n bigint NOT NULL,
+    hashes bytea NOT NULL,       -- a row only grows
+    PRIMARY KEY (level, n)
+);
+
+-- How large the tree is and what its root is, as it was signed: one row.
+CREATE TABLE log_head (
+    origin text PRIMARY KEY,     -- names the log for ever
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    note text NOT NULL,
+    signed_at timestamptz NOT NULL
+);
+
+-- Where in the log an entry is, by its first eight bytes as a number of their order.
+CREATE TABLE log_entry (
+    head bigint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (head, position)
+);
+
 -- What is counted. The outbox: what one transaction changed, written with it; the holder of a lease folds committed rows into
 -- the counters and takes them off in the same transaction, so that nothing is counted twice or never.
 CREATE TABLE tally (

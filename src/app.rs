@@ -8,12 +8,15 @@ mod ended;
 pub mod engine;
 mod enlist;
 mod held;
+pub mod hub;
 pub mod imports;
 pub mod live;
+mod log;
 mod meters;
 mod pictures;
 mod proofs;
 mod refresh;
+mod registry;
 mod revoking;
 mod signed_index;
 mod signed_list;
@@ -39,10 +42,13 @@ pub use engine::Engine;
 pub use enlist::{OVERLAP_S, by_command_line, enlist, issuer_row, rotation, signer_row};
 pub use held::HeldLists;
 use imports::Imports;
+pub use log::Logged;
 pub use meters::{Meter, Meters};
 pub use pictures::Picture;
 use pictures::Pictures;
+pub use proofs::Name;
 pub use refresh::trust_list;
+pub use registry::Registry;
 pub use signed_index::SignedIndex;
 pub use signed_list::{SignedList, sign_list, stamp};
 pub use signed_rules::SignedRules;
@@ -131,9 +137,11 @@ pub struct App {
     editions: editions::Editions,
     ended_sessions: EndedSessions,
     imports: Imports,
+    log: log::Log,
+    registry: Arc<Registry>,
     pictures: Pictures,
     stats: stats::Stats,
-    hub: live::Hub,
+    hub: hub::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
     signed_rules: ArcSwapOption<SignedRules>,
@@ -181,9 +189,11 @@ impl App {
             sms: sms::Sms::new(&config.sms)?,
             held_lists: HeldLists::new(config.cache.lists_mib << 20),
             ended_sessions: EndedSessions::default(),
+            log: log::Log::default(),
+            registry: Arc::new(Registry::new(store.clone())),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
-            hub: live::Hub::default(),
+            hub: hub::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
             clock,
@@ -207,6 +217,7 @@ impl App {
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_log(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_beating(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_counts(app.stop.subscribe())),
@@ -220,12 +231,16 @@ impl App {
         self.recorder.drain().await;
         self.registrar.drain().await;
         self.sms.drain().await;
+        self.registry.drain().await;
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let _ = task.await;
         }
-        for given_back in [self.store.stop_sequencing(self.node).await, self.store.stop_folding(self.node).await] {
+        let (store, node) = (&self.store, self.node);
+        let given_back =
+            [store.stop_sequencing(node).await, store.stop_logging(node).await, store.stop_folding(node).await];
+        for given_back in given_back {
             if let Err(error) = given_back {
                 tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");
             }
@@ -313,7 +328,7 @@ impl App {
     }
 
     /// Where those listen who watch.
-    pub fn hub(&self) -> &live::Hub {
+    pub fn hub(&self) -> &hub::Hub {
         &self.hub
     }
 
@@ -335,6 +350,11 @@ impl App {
     /// Which sessions are over before their time.
     pub fn ended_sessions(&self) -> &EndedSessions {
         &self.ended_sessions
+    }
+
+    /// Whether the registry knows a certificate.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Receives backlog files, and imports them in its turn.
@@ -390,6 +410,7 @@ impl App {
         let age = self.refreshed.load().map_or(f64::INFINITY, |at| at.elapsed().as_secs_f64());
         metrics::gauge!("thexanh_refresh_age_seconds").set(age);
         self.publish_signed_list_gauges();
+        self.publish_log_gauges();
     }
 }
 

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 use crate::{ed25519, trust};
 
 pub use network::Network;
+pub use openid::OpenId;
 
 /// Declares one section of the settings once: its fields, their defaults, and their doc comments as data.
 macro_rules! section {
@@ -31,10 +32,12 @@ macro_rules! section {
         }
 
         impl $name {
-            const MANUAL: &'static [(&'static str, &'static str)] = &[$((stringify!($field), concat!($($doc, "\n"),*)),)*];
+            pub(in crate::config) const MANUAL: &'static [(&'static str, &'static str)] = &[$((stringify!($field), concat!($($doc, "\n"),*)),)*];
         }
     };
 }
+
+mod openid;
 
 section! {
     /// Everything that can be set.
@@ -51,6 +54,8 @@ section! {
         pub keys: Keys = Keys::default(),
         /// `[tokens]`: what a bearer token of staff or of a machine must say.
         pub tokens: Tokens = Tokens::default(),
+        /// `[openid]`: the provider by which staff log in.
+        pub openid: OpenId = OpenId::default(),
         /// `[citizens]`: what citizens may ask of us, and how often.
         pub citizens: Citizens = Citizens::default(),
         /// `[sms]`: how one-time codes reach their phones.
@@ -145,7 +150,7 @@ section! {
     pub struct Tokens {
         /// `iss` of our tokens.
         pub issuer: String = "thexanh".to_owned(),
-        /// `aud` of our tokens.
+        /// `aud` of bearer tokens: ours, and the OpenID Connect provider's.
         pub audience: String = "thexanh".to_owned(),
         /// Seconds for which a token of `thexanh token` is good unless it is asked for another time.
         pub lifetime_s: i64 = 12 * 3600,
@@ -456,6 +461,7 @@ impl Config {
                 "citizens.queue, citizens.batch and citizens.batches must be at least 1",
             ));
         }
+        self.openid.check(self)?;
         let host = |url: &str| {
             let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
             rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|host| !host.is_empty())
@@ -499,6 +505,7 @@ fn settings() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
         ("keys", Keys::MANUAL),
         ("keys.pkcs11", Pkcs11::MANUAL),
         ("tokens", Tokens::MANUAL),
+        ("openid", OpenId::MANUAL),
         ("citizens", Citizens::MANUAL),
         ("sms", Sms::MANUAL),
         ("verifier", Verifier::MANUAL),

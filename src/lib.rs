@@ -16,11 +16,13 @@ pub mod policy;
 pub mod render;
 pub mod revocation;
 pub mod signed;
+pub mod tlog;
 pub mod trust;
 pub mod verify;
 
 // The edges: they fetch, store and speak. They may use the core; the core never uses them.
 pub mod app;
+pub mod auditor;
 pub mod cli;
 pub mod clock;
 pub mod config;

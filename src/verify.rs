@@ -293,6 +293,16 @@ impl<'a> Signed<'a> {
         Ok(Verified { signed: self, card: rules.card(statement, now), product })
     }
 
+    /// Whether one of our own keys signed it.
+    pub fn is_own(&self) -> bool {
+        self.standing.key.own
+    }
+
+    /// What it is called.
+    pub fn uvci(&self) -> &str {
+        &self.certificate.uvci
+    }
+
     /// What its acceptance depends on, to be asked again later by who keeps it with the rest.
     pub fn standing(&self) -> &Standing {
         &self.standing

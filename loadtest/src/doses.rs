@@ -33,6 +33,8 @@ const CONNECTIONS: usize = 400;
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Doses sent one alone.
 const ALONE: usize = 100;
+/// How often a node with the transparency log and one without it are loaded in turn.
+const TURNS: usize = 5;
 
 /// What the node says when it listens.
 #[derive(Serialize, Deserialize)]
@@ -45,23 +47,24 @@ struct Listening {
     database: String,
 }
 
-/// Serves until standard input ends.
-pub fn node() -> Result<()> {
+/// Serves until standard input ends. `logs`: whether what is signed goes into the transparency log.
+pub fn node(logs: bool) -> Result<()> {
     let dir = std::env::temp_dir().join(format!("thexanh-doses-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let done = runtime.block_on(serve_until_told(&dir));
+    let done = runtime.block_on(serve_until_told(&dir, logs));
     std::fs::remove_dir_all(&dir)?;
     done
 }
 
-async fn serve_until_told(dir: &std::path::Path) -> Result<()> {
+async fn serve_until_told(dir: &std::path::Path, logs: bool) -> Result<()> {
     let clock = Clock::system();
     let keyring = Keyring::open_or_create(&dir.join("keys"), "for a load test only")?;
     let mut config = Config::default();
     config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let connections = config.database.connections;
     let store = Store::open(&StoreSettings { url: None, data_dir: dir.to_owned(), connections, schema: None }).await?;
+    let store = if logs { store } else { store.without_log() };
     store.migrate().await?;
     let province = Province { code: "79".to_owned(), name: "Thành phố Hồ Chí Minh".to_owned() };
     let facility = Facility { code: "79001".to_owned(), name: "Trạm y tế".to_owned(), province: "79".to_owned() };
@@ -94,9 +97,52 @@ async fn serve_until_told(dir: &std::path::Path) -> Result<()> {
 
 /// Loads a node for `length` and gives the figures.
 pub fn run(length: Duration) -> Result<Vec<String>> {
-    let node = Node::start()?;
+    let node = Node::start(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(load(&node.listening, length))
+    runtime.block_on(figures(&node.listening, length))
+}
+
+/// Loads a node with the transparency log and one without it in turn, and gives what the log costs in doses a second: the median
+/// of the turns. The machine is the same, and so are the tables' sizes in each turn.
+pub fn issue_cost(length: Duration) -> Result<Vec<String>> {
+    let nodes = [Node::start(true)?, Node::start(false)?];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serials = [Rc::default(), Rc::default()];
+    let mut costs = Vec::new();
+    for turn in 0..TURNS {
+        let mut rates = [0.0; 2];
+        // Each is the first in its turn.
+        for which in if turn % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let (node, serial) = (nodes.get(which).context("two")?, serials.get(which).context("two")?);
+            let micros = runtime.block_on(load(&node.listening, serial, WARM_UP, length))?;
+            *rates.get_mut(which).context("two")? = micros.len() as f64 / length.as_secs_f64();
+        }
+        let [with, without] = rates;
+        println!("transparency: {with:.0} doses/s with the log, {without:.0} without it");
+        costs.push((1.0 - with / without) * 100.0);
+    }
+    for (node, serial) in nodes.iter().zip(&serials) {
+        runtime.block_on(count(&node.listening, i64::from(serial.get())))?;
+    }
+    runtime.block_on(logged(&nodes[0].listening, i64::from(serials[0].get())))?;
+    costs.sort_by(f64::total_cmp);
+    let median = costs.get(costs.len() / 2).context("turns")?;
+    Ok(vec![format!("figure: transparency/issue-cost {median:.1} %")])
+}
+
+/// Fails unless the log has an entry for each of `doses` within the ten seconds that are promised.
+async fn logged(node: &Listening, doses: i64) -> Result<()> {
+    let client = database(node).await?;
+    let began = Instant::now();
+    loop {
+        let entries: i64 = client.query_one("SELECT coalesce(max(size), 0) FROM log_head", &[]).await?.get(0);
+        if entries == doses {
+            println!("transparency: {entries} entries, the last {:.1} s after its dose", began.elapsed().as_secs_f64());
+            return Ok(());
+        }
+        ensure!(began.elapsed() < Duration::from_secs(10), "{doses} doses were acknowledged, the log has {entries}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// The node's process, ended with this one.
@@ -106,9 +152,10 @@ struct Node {
 }
 
 impl Node {
-    fn start() -> Result<Node> {
+    fn start(logs: bool) -> Result<Node> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("--doses-node")
+            .args((!logs).then_some("--without-log"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -127,32 +174,9 @@ impl Drop for Node {
     }
 }
 
-async fn load(node: &Listening, length: Duration) -> Result<Vec<String>> {
-    let serial = Rc::new(Cell::new(0_u32));
-    let lanes = LocalSet::new();
-    let counted_from = Instant::now() + WARM_UP;
-    let until = counted_from + length;
-    let lane = |serial: Rc<Cell<u32>>, mut connection: Connection| async move {
-        let mut micros = Histogram::<u64>::new(3)?;
-        while Instant::now() < until {
-            serial.set(serial.get() + 1);
-            let sent = Instant::now();
-            connection.record(serial.get()).await?;
-            if sent >= counted_from && Instant::now() <= until {
-                micros.record(sent.elapsed().as_micros() as u64)?;
-            }
-        }
-        Ok::<_, anyhow::Error>(micros)
-    };
-    let mut running = Vec::new();
-    for _ in 0..CONNECTIONS {
-        running.push(lanes.spawn_local(lane(Rc::clone(&serial), Connection::open(node).await?)));
-    }
-    lanes.await;
-    let mut micros = Histogram::<u64>::new(3)?;
-    for lane in running {
-        micros.add(lane.await??)?;
-    }
+async fn figures(node: &Listening, length: Duration) -> Result<Vec<String>> {
+    let serial = Rc::default();
+    let micros = load(node, &serial, WARM_UP, length).await?;
     let rate = micros.len() as f64 / length.as_secs_f64();
     let ms = |quantile| micros.value_at_quantile(quantile) as f64 / 1000.0;
     println!(
@@ -173,6 +197,35 @@ async fn load(node: &Listening, length: Duration) -> Result<Vec<String>> {
     ])
 }
 
+/// Loads a node for `length` behind `warm_up`, and gives how many microseconds each dose took. `serial`: the last person's number.
+async fn load(node: &Listening, serial: &Rc<Cell<u32>>, warm_up: Duration, length: Duration) -> Result<Histogram<u64>> {
+    let lanes = LocalSet::new();
+    let counted_from = Instant::now() + warm_up;
+    let until = counted_from + length;
+    let lane = |serial: Rc<Cell<u32>>, mut connection: Connection| async move {
+        let mut micros = Histogram::<u64>::new(3)?;
+        while Instant::now() < until {
+            serial.set(serial.get() + 1);
+            let sent = Instant::now();
+            connection.record(serial.get()).await?;
+            if sent >= counted_from && Instant::now() <= until {
+                micros.record(sent.elapsed().as_micros() as u64)?;
+            }
+        }
+        Ok::<_, anyhow::Error>(micros)
+    };
+    let mut running = Vec::new();
+    for _ in 0..CONNECTIONS {
+        running.push(lanes.spawn_local(lane(Rc::clone(serial), Connection::open(node).await?)));
+    }
+    lanes.await;
+    let mut micros = Histogram::<u64>::new(3)?;
+    for lane in running {
+        micros.add(lane.await??)?;
+    }
+    Ok(micros)
+}
+
 /// The median time in milliseconds that a dose takes alone.
 async fn alone(node: &Listening, serial: &Cell<u32>) -> Result<f64> {
     let mut connection = Connection::open(node).await?;
@@ -189,16 +242,22 @@ async fn alone(node: &Listening, serial: &Cell<u32>) -> Result<f64> {
 
 /// Fails unless each table that a dose writes to has a row for each of `doses`.
 async fn count(node: &Listening, doses: i64) -> Result<()> {
-    let mut config = tokio_postgres::Config::new();
-    config.host_path(&node.sockets).port(node.port).user(&node.user).dbname(&node.database);
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
-    tokio::spawn(connection);
+    let client = database(node).await?;
     for table in ["person", "dose", "dose_by_record", "certificate", "certificate_by_uvci"] {
         let rows: i64 = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0);
         ensure!(rows == doses, "{doses} doses were acknowledged, {table} has {rows} rows");
     }
     println!("doses: {doses} rows in each table, as acknowledged");
     Ok(())
+}
+
+/// A connection to the node's database.
+async fn database(node: &Listening) -> Result<tokio_postgres::Client> {
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(&node.sockets).port(node.port).user(&node.user).dbname(&node.database);
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// One connection, with room for a request and its answer.

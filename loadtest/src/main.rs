@@ -53,6 +53,9 @@ struct Arguments {
     /// Be the node of the doses
     #[arg(long, hide = true)]
     doses_node: bool,
+    /// Be it without the transparency log
+    #[arg(long, hide = true, requires = "doses_node")]
+    without_log: bool,
     /// Be the node that verifies: trust the Ed25519 key with this SubjectPublicKeyInfo, in hexadecimal
     #[arg(long, hide = true, value_name = "HEX", requires = "ed25519")]
     node: Option<String>,
@@ -72,6 +75,8 @@ enum Part {
     Registrations,
     /// Doses in, certificates out
     Doses,
+    /// The same with the transparency log and without it
+    Transparency,
     /// Pages of localities' lists
     Lists,
     /// Verifying, beside a handler that answers a constant
@@ -87,7 +92,7 @@ fn main() -> Result<()> {
         return citizens::serve(dir);
     }
     if arguments.doses_node {
-        return doses::node();
+        return doses::node(!arguments.without_log);
     }
     let parts = match arguments.parts.as_slice() {
         [] if arguments.only.is_some() => &[Part::Verify],
@@ -101,6 +106,7 @@ fn main() -> Result<()> {
             Part::Backlog => backlog::figures(arguments.full, arguments.rows)?,
             Part::Registrations => citizens::run(length)?,
             Part::Doses => doses::run(length)?,
+            Part::Transparency => doses::issue_cost(length / 2)?,
             Part::Lists => lists::run(arguments.full)?,
             Part::Verify => verify(&arguments)?,
         };

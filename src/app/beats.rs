@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What costs more is asked for once in so many beats.
 const SELDOM: u32 = 5;
 /// Folding takes at most one part in so many of a node's time, however much there is.
-const SHARE: u32 = 5;
+const SHARE: u32 = 10;
 
 /// What is asked for seldom.
 #[derive(Default)]

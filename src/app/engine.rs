@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::proofs::{Proof, ProofKey, Proofs};
+use super::proofs::{Name, Proof, ProofKey, Proofs};
 use super::tallies::Tallies;
 use super::verdict::{AsOf, Outcome, Told, Verdict};
 use crate::certificate::UnixSeconds;
@@ -60,31 +60,44 @@ impl Engine {
     /// Adds the answer on a text, as of now, to `out`: one line of JSON without its end.
     ///
     /// `text`: as scanned. One that was accepted before costs a SHA-256 and a look-up; one that was not, the whole chain.
-    pub fn answer(&self, text: &str, out: &mut Vec<u8>) {
+    /// Returns what the registry is to be asked, of a certificate that is accepted under an own key and that it was not asked of.
+    pub fn answer(&self, text: &str, out: &mut Vec<u8>) -> Option<Unasked> {
         let instant = self.instant();
         let key = key_of(text, &instant.trust);
-        if key.is_some_and(|key| self.answer_kept(text, &key, &instant, out)) {
-            return;
+        if let Some(key) = key
+            && let Some((proof, accepted)) = self.answer_kept(text, &key, &instant, out)
+        {
+            return proof.unasked(accepted).map(|name| Unasked { name, key: Some(key) });
         }
         verify::with_signature(text, &instant.trust, |signed| {
             let verdict = self.judge(signed.as_ref(), &instant);
             let begin = out.len();
             verdict.write_json(out);
-            if let (Some(key), Ok(signed), Outcome::Accepted) = (key, &signed, verdict.outcome()) {
+            let (Ok(signed), Outcome::Accepted) = (&signed, verdict.outcome()) else { return None };
+            let name = name_of(signed);
+            if let Some(key) = key {
                 self.tallies.missed();
                 self.proofs.keep(key, || {
                     let told = Told::of(out.get(begin..).unwrap_or_default())?;
-                    Some(Proof { standing: signed.standing().clone(), told })
+                    Some(Proof { standing: signed.standing().clone(), told, name, registered: AtomicBool::new(false) })
                 });
             }
-        });
+            name.map(|name| Unasked { name, key })
+        })
+    }
+
+    /// Notes that the registry knows a certificate: it is not asked again while the proof is kept.
+    pub fn note_registered(&self, asked: &Unasked) {
+        if let Some(proof) = asked.key.and_then(|key| self.proofs.recall(&key)) {
+            proof.registered.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Adds the answer to `out` if the text was accepted before and is kept. Returns whether it is; never more than a look-up's
     /// work, and a country's rules where there are any.
     pub fn answer_known(&self, text: &str, out: &mut Vec<u8>) -> bool {
         let instant = self.instant();
-        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out))
+        key_of(text, &instant.trust).is_some_and(|key| self.answer_kept(text, &key, &instant, out).is_some())
     }
 
     /// Calls `each` with the verdict on each text, in their order, all as of one instant, their signatures proved together.
@@ -94,44 +107,62 @@ impl Engine {
         verify::check_signatures(texts, &instant.trust, |signed| each(&self.judge(signed.as_ref(), &instant)));
     }
 
-    /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups.
-    pub fn recall_all(&self, texts: &[&str]) -> Answers {
-        let mut answers =
-            Answers { lines: Vec::with_capacity(texts.len() * 420), places: Vec::with_capacity(texts.len()) };
+    /// The answers on those of `texts` that are kept, and places for the others: never more than look-ups. `asks`: whether the
+    /// registry is to be asked of those that it was not asked of.
+    pub fn recall_all(&self, texts: &[&str], asks: bool) -> Answers {
+        let mut answers = Answers {
+            lines: Vec::with_capacity(texts.len() * 420),
+            places: Vec::with_capacity(texts.len()),
+            names: asks.then(|| Vec::with_capacity(texts.len())),
+        };
         let instant = self.instant();
         for text in texts {
             let begin = answers.lines.len();
-            let key = key_of(text, &instant.trust);
-            let known = key.is_some_and(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
-            if known {
+            let kept =
+                key_of(text, &instant.trust).and_then(|key| self.answer_kept(text, &key, &instant, &mut answers.lines));
+            if kept.is_some() {
                 answers.lines.push(b'\n');
             }
-            answers.places.push(known.then_some(begin..answers.lines.len()));
+            answers.places.push(kept.is_some().then_some(begin..answers.lines.len()));
+            if let Some(names) = &mut answers.names {
+                names.push(kept.and_then(|(proof, accepted)| proof.unasked(accepted)));
+            }
         }
         answers
     }
 
-    /// All answers on `texts`, a line each, in their order: those that `answers` has, and the others, proved together.
-    pub fn complete(&self, answers: Answers, texts: &[&str]) -> Vec<u8> {
-        let missing: Vec<&str> = answers.missing().filter_map(|at| texts.get(at).copied()).collect();
+    /// All answers on `texts`, a line each, in their order: those that `answers` has, and the others, proved together. And of
+    /// which lines the registry is to be asked, and how; none, unless `answers` asks.
+    pub fn complete(&self, answers: Answers, texts: &[&str]) -> (Vec<u8>, Vec<Option<Name>>) {
+        let Answers { lines, places, names } = answers;
+        let missing: Vec<usize> = missing(&places).collect();
+        // Empty, where nobody asks.
+        let mut names = names.unwrap_or_default();
         if missing.is_empty() {
-            return answers.lines;
+            return (lines, names);
         }
         let mut out = Vec::with_capacity(texts.len() * 420);
-        let mut places = answers.places.iter();
+        let mut rest = places.iter();
         // Up to the next one that is missing.
         let mut copy = |out: &mut Vec<u8>| {
-            for place in places.by_ref().map_while(Option::as_ref) {
-                out.extend_from_slice(answers.lines.get(place.clone()).unwrap_or_default());
+            for place in rest.by_ref().map_while(Option::as_ref) {
+                out.extend_from_slice(lines.get(place.clone()).unwrap_or_default());
             }
         };
-        self.verify_all(&missing, |verdict| {
+        let unknown: Vec<&str> = missing.iter().filter_map(|at| texts.get(*at).copied()).collect();
+        let (instant, mut at) = (self.instant(), missing.iter());
+        verify::check_signatures(&unknown, &instant.trust, |signed| {
             copy(&mut out);
+            let verdict = self.judge(signed.as_ref(), &instant);
             verdict.write_json(&mut out);
             out.push(b'\n');
+            let name = at.next().and_then(|at| names.get_mut(*at));
+            if let (Some(name), Ok(signed), Outcome::Accepted) = (name, &signed, verdict.outcome()) {
+                *name = name_of(signed);
+            }
         });
         copy(&mut out);
-        out
+        (out, names)
     }
 
     /// What is so now, for one text or for a batch.
@@ -142,8 +173,15 @@ impl Engine {
         Instant { now: self.clock.now(), trust, revoked, rules, as_of }
     }
 
-    fn answer_kept(&self, text: &str, key: &ProofKey, instant: &Instant, out: &mut Vec<u8>) -> bool {
-        let Some(proof) = self.proofs.recall(key) else { return false };
+    /// The proof that is kept, and whether it is accepted now; its answer is added to `out`.
+    fn answer_kept(
+        &self,
+        text: &str,
+        key: &ProofKey,
+        instant: &Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<(Arc<Proof>, bool)> {
+        let proof = self.proofs.recall(key)?;
         self.tallies.hit();
         let Instant { now, revoked, rules, as_of, .. } = instant;
         let verdict = proof.standing.check(text, revoked, rules, *now);
@@ -152,7 +190,7 @@ impl Engine {
             Err(rejection) => Verdict::rejected(rejection, *now, *as_of).write_json(out),
         }
         self.tallies.judged(verdict.err().map(Rejection::code));
-        true
+        Some((proof, verdict.is_ok()))
     }
 
     fn judge<'a>(&self, signed: Result<&'a Signed<'a>, &Rejection>, instant: &Instant) -> Verdict<'a> {
@@ -251,6 +289,19 @@ impl Engine {
     }
 }
 
+/// A certificate that the registry is to be asked of.
+pub struct Unasked {
+    /// What it is called.
+    pub name: Name,
+    /// Where its proof is kept, if it is.
+    key: Option<ProofKey>,
+}
+
+/// What a certificate is called, if an own key signed it: the registry knows all of those.
+fn name_of(signed: &Signed<'_>) -> Option<Name> {
+    signed.is_own().then(|| signed.uvci().parse().map_or(Name::Invented, Name::Ours))
+}
+
 /// The snapshots and the time that a text is judged by.
 struct Instant {
     now: UnixSeconds,
@@ -265,13 +316,19 @@ pub struct Answers {
     lines: Vec<u8>,
     /// Where in `lines` each one is; `None` for one that is missing.
     places: Vec<Option<Range<usize>>>,
+    /// How the registry is to be asked of each, where it is to be asked.
+    names: Option<Vec<Option<Name>>>,
 }
 
 impl Answers {
     /// The numbers of the texts that have no answer yet.
     pub fn missing(&self) -> impl Iterator<Item = usize> + '_ {
-        self.places.iter().enumerate().filter_map(|(at, place)| place.is_none().then_some(at))
+        missing(&self.places)
     }
+}
+
+fn missing(places: &[Option<Range<usize>>]) -> impl Iterator<Item = usize> + '_ {
+    places.iter().enumerate().filter_map(|(at, place)| place.is_none().then_some(at))
 }
 
 /// Under which key the proof of `text` is kept; `None` if the text is too long to have one.

@@ -1,23 +1,15 @@
 //! What those who watch are told once a second: made by one task for all of them, while anybody listens.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use utoipa::ToSchema;
 
 use super::stats::PlaceCount;
 use crate::store::{BeatRow, Rates, ReplicaRow};
 
-/// How many may listen to one node.
-pub const MAX_LISTENERS: usize = 256;
-/// Where there is nothing to tell for so long, that is said: it keeps proxies awake.
-const AWAKE: Duration = Duration::from_secs(15);
-/// Whoever takes nothing for so long is dropped.
-const SLOW: Duration = Duration::from_secs(30);
 /// How many provinces are named as falling behind.
 const MAX_BEHIND: usize = 10;
 /// A province whose doses are recorded so many days after they were given is behind.
@@ -307,89 +299,6 @@ fn behind(counted: &[&Counted]) -> Vec<LiveBehind> {
     behind
 }
 
-/// What a listener is told.
-pub enum Told {
-    /// What was found out this second.
-    Event(Arc<Event>),
-    /// That the stream is still there.
-    Nothing,
-}
-
-/// Where events come from, and who listens.
-pub struct Hub {
-    events: watch::Sender<Option<Arc<Event>>>,
-    places: Arc<Semaphore>,
-    closed: watch::Sender<bool>,
-}
-
-impl Default for Hub {
-    fn default() -> Hub {
-        Hub {
-            events: watch::Sender::new(None),
-            places: Arc::new(Semaphore::new(MAX_LISTENERS)),
-            closed: watch::Sender::new(false),
-        }
-    }
-}
-
-/// Somebody who listens. An event that they were too slow for is not kept for them: they get the next.
-pub struct Listener {
-    events: watch::Receiver<Option<Arc<Event>>>,
-    closed: watch::Receiver<bool>,
-    /// When they were told last: they ask again once they have taken it.
-    told_at: Option<tokio::time::Instant>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Hub {
-    /// A place among those who listen; `None` if all are taken, or if the node stops.
-    pub fn listen(&self) -> Option<Listener> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let mut events = self.events.subscribe();
-        // The last event may be of long ago: the next is what is waited for.
-        events.mark_unchanged();
-        (!*self.closed.borrow()).then(|| Listener {
-            events,
-            closed: self.closed.subscribe(),
-            told_at: None,
-            _place: place,
-        })
-    }
-
-    /// How many listen.
-    pub fn listeners(&self) -> usize {
-        MAX_LISTENERS - self.places.available_permits()
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        self.events.send_replace(Some(Arc::new(event)));
-    }
-
-    /// Ends every stream, and lets nobody listen from now on: what a node does first that stops.
-    pub fn close(&self) {
-        self.closed.send_replace(true);
-    }
-}
-
-impl Listener {
-    /// What is to be told next; `None` once the node stops, and for a listener who takes nothing for half a minute.
-    pub async fn next(&mut self) -> Option<Told> {
-        if self.told_at.is_some_and(|at| at.elapsed() > SLOW) {
-            return None;
-        }
-        let told = tokio::select! {
-            _ = self.closed.wait_for(|closed| *closed) => return None,
-            changed = self.events.changed() => {
-                changed.ok()?;
-                self.events.borrow_and_update().clone().map_or(Told::Nothing, Told::Event)
-            }
-            () = tokio::time::sleep(AWAKE) => Told::Nothing,
-        };
-        self.told_at = Some(tokio::time::Instant::now());
-        Some(told)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,36 +344,5 @@ mod tests {
         let live = serde_json::to_value(Found::default().live(&Scope::Service)).expect("JSON");
         assert_eq!((&live["totals"]["people"], &live["database"]["latency_ms"]), (&().into(), &().into()));
         assert_eq!((&live["database"]["reachable"], &live["queues"]["registrations"]), (&false.into(), &0.into()));
-    }
-
-    #[tokio::test]
-    async fn so_many_may_listen_and_each_hears_the_newest() {
-        let hub = Hub::default();
-        let mut listeners: Vec<Listener> = (0..MAX_LISTENERS).filter_map(|_| hub.listen()).collect();
-        assert_eq!((listeners.len(), hub.listeners()), (MAX_LISTENERS, MAX_LISTENERS));
-        assert!(hub.listen().is_none(), "one more");
-        listeners.pop();
-        assert!(hub.listen().is_some(), "one went away");
-        for at in [1, 2] {
-            hub.tell(Event::new(Found { at, ..Found::default() }));
-        }
-        let mut first = listeners.swap_remove(0);
-        let Some(Told::Event(event)) = first.next().await else { panic!("an event") };
-        assert!(event.text(&Scope::Service).starts_with(b"event: live\ndata: {\"at\":2,"));
-        hub.close();
-        assert!(first.next().await.is_none() && hub.listen().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_nothing_is_to_be_told_that_is_said_and_who_takes_nothing_is_dropped() {
-        let hub = Hub::default();
-        let began = tokio::time::Instant::now();
-        for (pause_s, dropped) in [(29, false), (30, false), (31, true)] {
-            let mut listener = hub.listen().expect("a place");
-            assert!(matches!(listener.next().await, Some(Told::Nothing)));
-            tokio::time::advance(Duration::from_secs(pause_s)).await;
-            assert_eq!(listener.next().await.is_none(), dropped, "{pause_s} s");
-        }
-        assert_eq!(began.elapsed(), Duration::from_secs(5 * 15 + 90));
     }
 }

@@ -170,6 +170,9 @@ impl App {
         if self.publisher_key().is_err() {
             remarks.push("no publisher key here is one that the trust list names");
         }
+        if self.log_is_late() {
+            remarks.push("what was signed waits longer than ten seconds to be in the transparency log");
+        }
         remarks
     }
 

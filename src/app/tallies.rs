@@ -36,6 +36,7 @@ pub struct Tallies {
     rejected: HashMap<&'static str, Counter>,
     hits: Counter,
     misses: Counter,
+    unregistered: Counter,
     new_doses: Counter,
     repeated_doses: Counter,
     meters: Arc<Meters>,
@@ -47,6 +48,10 @@ impl Tallies {
         crate::telemetry::metrics();
         metrics::describe_counter!("thexanh_verdicts_total", "Verdicts given, by result and reason");
         metrics::describe_counter!("thexanh_proof_cache_total", "Look-ups of proved signatures, by outcome");
+        metrics::describe_counter!(
+            "thexanh_verdicts_unregistered_total",
+            "Certificates under own keys that the registry does not know: any is an alarm"
+        );
         metrics::describe_counter!("thexanh_doses_total", "Doses answered with their certificate, by outcome");
         let rejected = |reason| metrics::counter!("thexanh_verdicts_total", "result" => "rejected", "reason" => reason);
         Tallies {
@@ -54,6 +59,7 @@ impl Tallies {
             rejected: REASONS.into_iter().map(|reason| (reason, rejected(reason))).collect(),
             hits: metrics::counter!("thexanh_proof_cache_total", "outcome" => "hit"),
             misses: metrics::counter!("thexanh_proof_cache_total", "outcome" => "miss"),
+            unregistered: metrics::counter!("thexanh_verdicts_unregistered_total"),
             new_doses: metrics::counter!("thexanh_doses_total", "outcome" => "recorded"),
             repeated_doses: metrics::counter!("thexanh_doses_total", "outcome" => "repeated"),
             meters: Arc::default(),
@@ -81,6 +87,11 @@ impl Tallies {
     /// Counts a proof not found.
     pub fn missed(&self) {
         self.misses.increment(1);
+    }
+
+    /// Counts a certificate under an own key that the registry does not know.
+    pub fn unregistered(&self) {
+        self.unregistered.increment(1);
     }
 
     /// Counts a dose that was answered with its certificate. `new`: it had not been recorded before.

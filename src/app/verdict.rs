@@ -47,6 +47,11 @@ pub struct Verdict<'a> {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
     #[schema(value_type = Option<String>, example = "LPCGKdiZxq8=")]
     kid: Option<Kid>,
+    /// `unknown`: one of our own keys signed it, and the registry knows nothing of it. It was signed behind its back, or lost: hold
+    /// it, and tell the ministry. Absent if it is known, if it is not ours, and if it could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "unknown")]
+    registry: Option<&'static str>,
     /// The instant of the check, in seconds since 1970.
     checked_at: i64,
     /// The versions of what it was checked against.
@@ -182,6 +187,7 @@ impl<'a> Verdict<'a> {
             checked_at: now.0,
             as_of,
             kid: Some(verified.kid()),
+            registry: None,
         }
     }
 
@@ -203,6 +209,7 @@ impl<'a> Verdict<'a> {
             checked_at: now.0,
             as_of,
             kid: None,
+            registry: None,
         }
     }
 
@@ -344,6 +351,12 @@ fn write_end(now: UnixSeconds, as_of: AsOf, out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
+/// Says in an answer's JSON that the registry does not know the certificate.
+pub fn say_unregistered(json: &mut Vec<u8>) {
+    let end = json.windows(CHANGING.len()).rposition(|window| window == CHANGING).unwrap_or(json.len());
+    json.splice(end..end, *br#""registry":"unknown","#);
+}
+
 /// An accepted answer's JSON but for the card's colour, which stands at its beginning, and for when and against what it was
 /// checked, which stands at its end: made once, told again and again, each time with a colour and an end of its own.
 pub struct Told(Box<[u8]>);
@@ -429,6 +442,7 @@ mod tests {
                 kind: Some("vaccination"),
                 certificate: Some(facts),
                 kid: Some(Kid([0x2C, 0xF2, 0x86, 0x29, 0xD8, 0x99, 0xC6, 0xAF])),
+                registry: None,
                 checked_at: 1_660_000_000,
                 as_of: AsOf { trust: 12, revocations: 345, rules: 3, synced_at: Some(1_659_999_990) },
             };
@@ -443,6 +457,9 @@ mod tests {
             let lasting = Told::of(&written).expect("has a colour and an end");
             lasting.write_json(CardColour::Green, UnixSeconds(1_660_000_000), as_of, &mut told);
             assert_eq!(told, written);
+            say_unregistered(&mut told);
+            let unknown = serde_json::to_string(&Verdict { registry: Some("unknown"), ..verdict }).expect("JSON");
+            assert_eq!(String::from_utf8(told).expect("text"), unknown);
         }
     }
 }

@@ -74,7 +74,8 @@ impl Demo {
 
         // 2. The service, and somebody who uses it.
         let (app, tokens) = context.start(store, keyring).await?;
-        let serving = listen(Shared::new(Arc::clone(&app), Arc::clone(&tokens)).for_demo(people::staff()))?;
+        let shared = Shared::new(Arc::clone(&app), Arc::clone(&tokens)).with_openid()?;
+        let serving = listen(shared.for_demo(people::staff()))?;
         let url = serve::url(context, &serving);
         let roots = tls::roots(None).map_err(|error| failed("an HTTP client", error))?;
         let client = tls::http_client(roots).no_proxy().timeout(Duration::from_secs(120)).build();

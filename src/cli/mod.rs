@@ -2,10 +2,12 @@
 //!
 //! Exit status: 0 done, 1 a negative answer (rejected, unknown), 2 wrong usage, 3 the environment (database, file, keys).
 
+mod audit;
 mod config;
 mod context;
 mod demo;
 mod import;
+mod issue;
 mod keys;
 mod migrate;
 mod openapi;
@@ -67,6 +69,10 @@ enum Command {
     Verify(verify::Verify),
     /// Revoke a certificate or a list of them, undo that, or import what other countries revoked
     Revoke(revoke::Revoke),
+    /// Print the certificate that a person has, issuing one if none is in force
+    Issue(issue::Issue),
+    /// Look at a node's transparency log from outside: that it only grows, and that certificates are in it
+    Audit(audit::Audit),
     /// Record the doses of a backlog file: what is not taken is said line by line, and the same file twice changes nothing
     Import(import::Import),
     /// Make a bearer token for a member of staff or a machine
@@ -130,6 +136,7 @@ failures!(
     crate::app::StartError,
     crate::hsm::HsmError,
     crate::http::ServeError,
+    crate::http::openid::OpenIdError,
     crate::follower::FollowError,
     crate::keyring::KeyringError,
     crate::keyring::backup::BackupError,
@@ -201,6 +208,8 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Rules(rules) => rules.run(&context).await,
         Command::Verify(verify) => verify.run(&context).await,
         Command::Revoke(revoke) => revoke.run(&context).await,
+        Command::Issue(issue) => issue.run(&context).await,
+        Command::Audit(audit) => audit.run(&context).await,
         Command::Import(import) => import.run(&context).await,
         Command::Token(token) => token.run(&context),
         Command::Synth(synth) => synth.run(&context),

@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, following: &Following) -> Result<Answ
     let keyring = context.keyring()?;
     let store = context.store().await?;
     let (app, tokens) = context.start(store, keyring).await?;
-    let serving = serve(Shared::new(Arc::clone(&app), tokens))?;
+    let serving = serve(Shared::new(Arc::clone(&app), tokens).with_openid()?)?;
     let url = url(context, &serving);
     context.say(format_args!("listening on {url}, documentation at {url}/docs"), &json!({"listening": url}))?;
     until_stopped(context, serving, app.stop()).await

@@ -123,3 +123,42 @@ fn a_file_that_is_named_must_be_there() {
     assert_eq!(error.code(), "config_unreadable");
     assert!(error.to_string().contains("--config"));
 }
+
+#[test]
+fn a_provider_is_reached_by_https_and_needs_to_know_us_and_where_to_send_people_back_to() {
+    let of = |issuer: &str, rest: &str| {
+        let file = format!("[http]\npublic_url = \"https://x.example\"\n[openid]\nissuer = \"{issuer}\"\n{rest}");
+        load(&file, &[], &[]).map(|sourced| sourced.config.openid)
+    };
+    for (issuer, good) in [
+        ("https://id.example", true),
+        ("https://id.example/realms/moh", true),
+        ("http://127.0.0.1:9", true),
+        ("http://localhost", true),
+        ("http://[::1]:9/x", true),
+        ("http://id.example", false),
+        ("http://127.0.0.1.id.example", false),
+        ("https://", false),
+        ("https://id.example?x", false),
+        ("https://id.example#x", false),
+        ("ftp://id.example", false),
+        ("id.example", false),
+        ("", false),
+    ] {
+        assert_eq!(of(issuer, "client_id = \"x\"").is_ok(), good, "{issuer}");
+    }
+    assert!(of("https://id.example", "").is_err(), "no client_id");
+    assert!(load("[openid]\nissuer = \"https://id.example\"\nclient_id = \"x\"", &[], &[]).is_err(), "no public_url");
+    assert!(of("https://id.example", "client_id = \"x\"\nrole_claim = \"\"").is_err());
+    for (role, good) in [("facility", true), ("verifier", true), ("citizen", false), ("nurse", false)] {
+        assert_eq!(
+            of("https://id.example", &format!("client_id = \"x\"\nroles = {{ a = \"{role}\" }}")).is_ok(),
+            good,
+            "{role}"
+        );
+    }
+    let variables = [("THEXANH_OPENID_ROLES", "{ \"moh/nurse\" = \"facility\" }")];
+    let sourced = load("", &variables, &[]).expect("loads");
+    assert_eq!(sourced.config.openid.roles["moh/nurse"], "facility");
+    assert_eq!(load(&sourced.explain(), &[], &[]).expect("loads").config, sourced.config);
+}

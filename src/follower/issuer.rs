@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const WAIT_S: u64 = 20;
 
 /// The node that is followed.
-pub(super) struct Issuer {
+pub(crate) struct Issuer {
     client: Client,
     url: Url,
 }
@@ -60,6 +60,20 @@ impl Issuer {
         let most = usize::try_from(slice.bytes).unwrap_or(usize::MAX).min(signed::MAX_LEN);
         let bytes = self.get(&format!("v1/revocations/{}", slice.id), most, Duration::ZERO).await?;
         bytes.ok_or(FollowError::Answer(304))
+    }
+
+    /// What is not signed as a whole, such as a part of the transparency log: `most` bytes at most. One that is busy is asked again.
+    pub async fn plain(&self, path: &str, most: usize) -> Result<Vec<u8>, FollowError> {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.get(path, most, Duration::ZERO).await {
+                Err(FollowError::Answer(429 | 503)) if pause < PATIENCE => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                bytes => return bytes?.ok_or(FollowError::Answer(304)),
+            }
+        }
     }
 
     async fn get(&self, path: &str, most: usize, wait: Duration) -> Result<Option<Vec<u8>>, FollowError> {

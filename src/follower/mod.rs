@@ -30,13 +30,14 @@ use crate::signed::{self, Kind, Refusal, Stamp};
 use crate::tls::{self, RootsError};
 use crate::trust::{DocumentError, Publisher, TrustListDocument};
 use bundle::{Bundle, Part};
-use issuer::{Issuer, WAIT_S};
+pub(crate) use issuer::Issuer;
+use issuer::WAIT_S;
 
 /// Why a node cannot follow another, or does not take what it was sent. What was known stays in force.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     /// The address cannot be followed.
-    #[error("--verifier-of: {0}")]
+    #[error("the address of the node: {0}")]
     Url(&'static str),
     /// The roots that are to be believed cannot be used.
     #[error("verifier.ca: {0}")]

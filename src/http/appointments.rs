@@ -23,6 +23,7 @@ const MAX_CAPACITY: i64 = 2000;
 /// A session to be held.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppointmentSessionRequest)] // there are sessions of browsers, too
 pub struct SessionRequest {
     /// The facility's code.
     #[schema(example = "79001")]
@@ -44,6 +45,7 @@ pub struct SessionRequest {
 
 /// A session.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AppointmentSession)]
 pub struct SessionDocument {
     /// Names it for ever.
     #[schema(example = "79001.0f3c5a7e1b2d4c6f8a9b0c1d2e3f4a5b")]
@@ -145,7 +147,7 @@ fn checked(asked: SessionRequest, staff: &Staff, session: Uuid, app: &App) -> Re
 
 /// Makes a session that people can be placed in. With an `Idempotency-Key`, sent again it makes no second one.
 #[utoipa::path(
-    post, path = "/v1/appointments/sessions", tag = "appointments", security(("bearer" = [])),
+    post, path = "/v1/appointments/sessions", operation_id = "post_appointment_session", tag = "appointments", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Kept 24 hours for the caller: the same key with another body is refused")),
     request_body = SessionRequest,
     responses(
@@ -310,7 +312,7 @@ async fn session_of(app: &App, staff: &Staff, name: &str) -> Result<SessionRow, 
 
 /// A session and who has a place in it. In the audit trail before it is answered.
 #[utoipa::path(
-    get, path = "/v1/appointments/sessions/{session}", tag = "appointments", security(("bearer" = [])),
+    get, path = "/v1/appointments/sessions/{session}", operation_id = "get_appointment_session", tag = "appointments", security(("bearer" = [])),
     params(("session" = String, Path, description = "Which"), PurposeQuery),
     responses(
         (status = 200, description = "The session", body = SessionDetail),

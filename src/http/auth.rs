@@ -20,6 +20,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::access::{Reach, Role, Route};
+use super::login::Logins;
+use super::openid::{self, Provider};
 use super::problem::{Kind, Problem};
 use super::session::Session;
 use crate::app::App;
@@ -39,6 +41,8 @@ pub struct TokenKey {
     proved: Cache<[u8; 32], Arc<Claims>>,
     /// Seals citizens' sessions: the MAC of the JWT key under a label of its own.
     sessions: hmac::Key,
+    /// Seals log-ins that have begun, in the same way.
+    logins: hmac::Key,
 }
 
 impl std::fmt::Debug for TokenKey {
@@ -142,6 +146,10 @@ impl TokenKey {
         validation.set_issuer(&[&tokens.issuer]);
         validation.set_audience(&[&tokens.audience]);
         validation.validate_exp = false; // the library asks the machine's clock; we are told the time
+        let derived = |label: &[u8]| {
+            let label = hmac::Key::new(hmac::HMAC_SHA256, label);
+            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&label, pkcs8).as_ref())
+        };
         Ok(TokenKey {
             secret: EncodingKey::from_ed_der(pkcs8),
             public: DecodingKey::from_ed_der(pair.public_key().as_ref()),
@@ -149,10 +157,8 @@ impl TokenKey {
             issuer: tokens.issuer.clone(),
             audience: tokens.audience.clone(),
             proved: Cache::new(MAX_PROVED),
-            sessions: {
-                let label = hmac::Key::new(hmac::HMAC_SHA256, b"thexanh citizen session");
-                hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&label, pkcs8).as_ref())
-            },
+            sessions: derived(b"thexanh citizen session"),
+            logins: derived(b"thexanh staff login"),
         })
     }
 
@@ -198,6 +204,11 @@ impl TokenKey {
         let subject = Uuid::from_bytes(*account).simple().to_string();
         let epoch = i64::from_be_bytes(*epoch);
         Ok(Caller { role: Role::Citizen, subject, facility: None, province: None, epoch, expires_at })
+    }
+
+    /// What seals log-ins that have begun, on every node alike.
+    pub(super) fn logins(&self) -> &hmac::Key {
+        &self.logins
     }
 
     /// Who holds this token. `now == exp` is too late (RFC 7519 §4.1.4).
@@ -281,7 +292,12 @@ impl Staff {
         let row =
             rows.iter().find(|row| row.method == method).ok_or_else(|| Problem::internal("no row for a route"))?;
         let key = request.app_data::<web::Data<TokenKey>>().ok_or_else(|| Problem::internal("no token key mounted"))?;
-        let caller = key.verify(token(request)?, now)?;
+        let token = token(request)?;
+        let caller = match (key.verify(token, now), provider(request)) {
+            // Not ours: perhaps the provider's.
+            (Err(AuthError::Invalid), Some(provider)) => openid::bearer(provider, token, &key.audience, now)?,
+            (verified, _) => verified?,
+        };
         let staff = match row.who.reach(caller.role) {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
             reach => Staff { caller, reach },
@@ -342,6 +358,10 @@ impl Staff {
 /// The rows of the access table for one path; each resource carries its own.
 #[derive(Clone, Copy)]
 pub(super) struct Rows(pub &'static [Route]);
+
+fn provider(request: &HttpRequest) -> Option<&Arc<Provider>> {
+    request.app_data::<web::Data<Logins>>().and_then(|logins| logins.openid.as_ref())
+}
 
 /// The token that a request comes with: its bearer's, or else that of the session which it names.
 fn token(request: &HttpRequest) -> Result<&str, Problem> {

@@ -8,14 +8,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::NO_STORE;
 use super::auth::Staff;
+use super::log::LogProof;
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::ReadRefusals;
 use crate::app::{App, Picture};
 use crate::certificate::{Profile, UnixSeconds, Uvci};
-use crate::codec;
 use crate::issue::IssueError;
 use crate::registration::certificates::CertificateError;
 use crate::store::{CertificateDetail, CertificateRow};
+use crate::{codec, tlog};
 
 /// Where the pictures of a certificate are.
 #[derive(Serialize, ToSchema)]
@@ -68,6 +69,9 @@ pub struct CertificateState {
     /// Its pictures, unless it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
+    /// That it is in the transparency log, in its compact form; absent for the ten seconds until it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogProof>,
 }
 
 pub(super) fn state_of(row: &CertificateRow, now: UnixSeconds) -> &'static str {
@@ -171,6 +175,8 @@ pub async fn get_certificate(
 ) -> Result<HttpResponse, Problem> {
     let (detail, now) = (of_theirs(&app, &request, &path).await?, app.clock().now());
     let row = &detail.row;
+    let entry = tlog::entry(&row.compact).map_err(Problem::internal)?;
+    let logged = app.log_proof(&entry).await?;
     let state = CertificateState {
         uvci: row.uvci.to_string(),
         state: state_of(row, now),
@@ -184,6 +190,7 @@ pub async fn get_certificate(
         superseded_at: row.superseded_at.map(|at| at.0),
         revoked_at: row.revoked_at.map(|at| at.0),
         links: row.revoked_at.is_none().then(|| Links::of(&app, &row.uvci)),
+        log: logged.map(|logged| LogProof::of(&entry, &logged)),
     };
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(state))
 }
@@ -259,7 +266,7 @@ impl From<CertificateError> for Problem {
             CertificateError::Unknown => Problem::new(Kind::UNKNOWN_CERTIFICATE),
             CertificateError::Revoked => Problem::new(Kind::CERTIFICATE_REVOKED),
             CertificateError::Superseded => Problem::new(Kind::CERTIFICATE_SUPERSEDED),
-            CertificateError::Unreadable => Problem::internal(error),
+            CertificateError::NoDose | CertificateError::Unreadable => Problem::internal(error),
             CertificateError::Issue(IssueError::Key(cause)) => Problem::new(Kind::UNAVAILABLE).because(cause),
             CertificateError::Issue(cause) => Problem::internal(cause),
             CertificateError::Keyring(cause) => Problem::new(Kind::UNAVAILABLE).because(cause),

@@ -28,6 +28,9 @@ use super::session;
         super::changes::get_changes,
         super::trust_list::get_trust_list_did,
         super::rules::get_rules,
+        super::log::get_checkpoint,
+        super::log::get_tile,
+        super::log::get_by_prefix,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
         super::dose_lists::get_doses,
@@ -97,6 +100,7 @@ use super::session;
     tags(
         (name = "verify", description = "Is this certificate accepted now?"),
         (name = "trust", description = "What verifiers follow"),
+        (name = "log", description = "The transparency log: everything that was signed, so that nothing is signed in secret"),
         (name = "doses", description = "A completed dose in, its certificate out"),
         (name = "login", description = "Sessions of browsers, and how staff log in"),
         (name = "citizens", description = "Logging in, registering, and one's own record"),

@@ -1,5 +1,7 @@
 //! `GET /v1/login`: the ways in which staff can log in here; and the demo's own, a role chosen from a list.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,6 +9,7 @@ use utoipa::ToSchema;
 use super::access::Role;
 use super::auth::{Grant, TokenKey};
 use super::body::{Body, Media};
+use super::openid::{self, Provider};
 use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::BodyRefusals;
 use super::session::{HEADER, Session};
@@ -18,6 +21,8 @@ use crate::app::App;
 pub struct Logins {
     /// Whom anybody may log in as: in the demo, which holds nobody's data, and there alone.
     pub(super) demo: Vec<DemoLogin>,
+    /// The provider of the settings.
+    pub(super) openid: Option<Arc<Provider>>,
 }
 
 impl Logins {
@@ -46,8 +51,21 @@ pub struct DemoLogin {
 /// The ways in which staff can log in.
 #[derive(Serialize, ToSchema)]
 pub struct LoginDocument<'a> {
+    /// The OpenID Connect provider, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<OpenIdLogin<'a>>,
     /// Whom one can log in as with `POST /v1/login/demo`; empty everywhere but in the demo.
     demo: &'a [DemoLogin],
+}
+
+/// Where staff log in by their provider.
+#[derive(Serialize, ToSchema)]
+pub struct OpenIdLogin<'a> {
+    /// What people call it.
+    name: &'a str,
+    /// Where a browser is sent, with `next`, the page of ours to go on to.
+    #[schema(example = "/login/openid")]
+    url: &'static str,
 }
 
 /// Who of the demo's staff to be: one of those that `GET /v1/login` lists.
@@ -74,7 +92,8 @@ const MAX_BODY_BYTES: usize = 1024;
     )
 )]
 pub async fn get_login(logins: web::Data<Logins>) -> HttpResponse {
-    asked::answer(&LoginDocument { demo: &logins.demo })
+    let openid = logins.openid.as_ref().map(|provider| OpenIdLogin { name: provider.name(), url: openid::START });
+    asked::answer(&LoginDocument { openid, demo: &logins.demo })
 }
 
 /// Logs in as one of the demo's staff. Anywhere else there is no such route.

@@ -20,7 +20,9 @@ mod idempotency;
 pub mod imports;
 mod lines;
 mod locality;
+pub mod log;
 pub mod login;
+pub mod openid;
 mod origin;
 mod pages;
 pub mod people;
@@ -65,6 +67,7 @@ use auth::{Rows, TokenKey};
 use body::{Body, BodyTimeout};
 use envelope::{Envelope, Openness, allow_every_origin};
 use login::{DemoLogin, Logins};
+use openid::OpenIdError;
 use problem::{Kind, Problem};
 
 pub use docs::openapi;
@@ -117,7 +120,18 @@ impl Shared {
 
     /// The same for the demo, where anybody may be one of `staff`, and a citizen's code comes with the answer.
     pub fn for_demo(self, staff: Vec<DemoLogin>) -> Shared {
-        Shared { logins: Arc::new(Logins { demo: staff }), ..self }
+        let openid = self.logins.openid.clone();
+        Shared { logins: Arc::new(Logins { demo: staff, openid }), ..self }
+    }
+
+    /// The same with the provider of the settings, if they name one; it is asked for its keys, and not waited for.
+    ///
+    /// Must be called within a tokio runtime. Errors: [`OpenIdError`].
+    pub fn with_openid(self) -> Result<Shared, OpenIdError> {
+        let openid = openid::Provider::new(self.app.config())?.map(Arc::new);
+        openid.iter().for_each(openid::Provider::ask_in_the_background);
+        let demo = self.logins.demo.clone();
+        Ok(Shared { logins: Arc::new(Logins { demo, openid }), ..self })
     }
 }
 
@@ -132,6 +146,7 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
     cfg.app_data(web::Data::from(Arc::clone(&shared.rules)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.told)));
     cfg.app_data(web::Data::from(Arc::clone(shared.app.engine())));
+    cfg.app_data(web::Data::from(Arc::clone(shared.app.registry())));
     cfg.app_data(web::Data::from(Arc::clone(&shared.quota)));
     cfg.app_data(web::Data::from(Arc::clone(&shared.logins)));
     cfg.app_data(BodyTimeout(Duration::from_secs(config.http.request_timeout_s)));
@@ -149,6 +164,11 @@ pub fn routes(shared: &Shared, cfg: &mut ServiceConfig) {
         ("/docs/{file:.*}", get().to(docs::get_docs)),
     ] {
         mount(config, cfg, path, web::resource(path).route(route), [("GET", true)].into_iter());
+    }
+    for (path, route) in
+        [(openid::START, get().to(openid::get_start)), (openid::CALLBACK, get().to(openid::get_callback))]
+    {
+        mount(config, cfg, path, web::resource(path).route(route), [("GET", false)].into_iter());
     }
     mount_pages(config, cfg);
     cfg.default_service(web::to(docs::unknown_route));
@@ -173,6 +193,9 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/changes") => get().to(changes::get_changes),
         ("GET", "/v1/trust-list/did.json") => get().to(trust_list::get_trust_list_did),
         ("GET", "/v1/rules") => get().to(rules::get_rules),
+        ("GET", "/v1/log/checkpoint") => get().to(log::get_checkpoint),
+        ("GET", "/v1/log/tile/{tile}") => get().to(log::get_tile),
+        ("GET", "/v1/log/by-prefix/{prefix}") => get().to(log::get_by_prefix),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("GET", "/v1/doses") => get().to(dose_lists::get_doses),
         ("GET", "/v1/dose-changes") => get().to(dose_lists::get_dose_changes),
@@ -248,9 +271,10 @@ fn get() -> actix_web::Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// The table's path as the router writes it: a UVCI holds neither slash nor dot, so that the dot begins the format.
+/// The table's path as the router writes it: a UVCI holds neither slash nor dot, so that the dot begins the format; a tile's
+/// name holds slashes.
 fn pattern(path: &str) -> String {
-    path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}")
+    path.replace("{uvci}", "{uvci:[^/.]+}").replace("{format}", "{format:[^/]+}").replace("{tile}", "{tile:.+}")
 }
 
 /// Mounts one resource as every route is: answers sealed, other methods refused, CORS where it is public.

@@ -22,12 +22,13 @@ use super::published::{has_tag, takes};
 struct Built;
 
 /// Where each page stands, and what of the build it is.
-pub(super) const PAGES: [(&str, &str); 5] = [
+pub(super) const PAGES: [(&str, &str); 6] = [
     ("/", "index.html"),
     ("/scan", "scan.html"),
     ("/desk", "desk.html"),
     ("/board", "board.html"),
     ("/centre", "centre.html"),
+    ("/login", "login.html"),
 ];
 
 /// Where the pages' other files stand: hashed ones, those with lasting names, and the worker that keeps pages for use off line,

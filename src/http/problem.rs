@@ -98,6 +98,10 @@ kinds! {
     UNKNOWN_REVOCATION = 404 "unknown_revocation" "There is no such revocation" "Không có lần thu hồi này";
     /// No slice of that name belongs to an index that is served.
     UNKNOWN_SLICE = 404 "unknown_slice" "There is no such slice" "Không có phần dữ liệu này";
+    /// The log has no such tile, or none as wide.
+    UNKNOWN_TILE = 404 "unknown_tile" "There is no such tile" "Không có phần dữ liệu này của sổ minh bạch";
+    /// Nothing was signed yet, or it is not in the log yet.
+    LOG_EMPTY = 404 "log_empty" "The transparency log is empty" "Sổ minh bạch chưa có gì";
     /// The route exists, the method does not.
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "This route does not take this method" "Địa chỉ này không nhận phương thức đó";
     /// Part of the body did not come in time.

@@ -275,17 +275,43 @@ pub async fn get_declaration(request: HttpRequest) -> Result<HttpResponse, Probl
     answer(&request, DeclarationForm { version: declaration::VERSION, questions, consent })
 }
 
+/// Which vaccination sites are asked for; all of them if nothing is said.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct FacilityQuery {
+    /// Those of the province with this code.
+    #[param(example = "79")]
+    province: Option<String>,
+    /// Those with these codes: 100 at most, a comma between two.
+    #[param(example = "79001,01001")]
+    code: Option<String>,
+}
+
+/// How many facilities are named by their codes at once.
+const MAX_FACILITIES_NAMED: usize = 100;
+
 /// The vaccination sites.
 #[utoipa::path(
-    get, path = "/v1/reference/facilities", tag = "reference",
+    get, path = "/v1/reference/facilities", tag = "reference", params(FacilityQuery),
     responses(
-        (status = 200, description = "All of them, by code", body = [FacilityDocument]),
+        (status = 200, description = "Those that are asked for, by code", body = [FacilityDocument]),
         (status = 304, description = "The caller has them"),
+        (status = 400, description = "`bad_parameter`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub async fn get_facilities(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let rows = app.store().facilities().await?;
+    let query: FacilityQuery = query(&request, "expected ?province= and a province's code, ?code= and codes, or none")?;
+    if [&query.province, &query.code].into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Problem::new(Kind::BAD_PARAMETER)); // no text of the database holds one
+    }
+    let codes: Option<Vec<&str>> = query.code.as_deref().map(|codes| codes.split(',').collect());
+    if codes.as_ref().is_some_and(|codes| codes.len() > MAX_FACILITIES_NAMED) {
+        let detail = format!("expected {MAX_FACILITIES_NAMED} codes at most");
+        return Err(Problem::new(Kind::BAD_PARAMETER).field("code").detail(detail));
+    }
+    let rows = app.store().facilities_of(query.province.as_deref(), codes.as_deref()).await?;
     let facility =
         |row: crate::store::Facility| FacilityDocument { code: row.code, name: row.name, province: row.province };
     answer(&request, rows.into_iter().map(facility).collect::<Vec<_>>())

@@ -62,7 +62,8 @@ impl Session {
     }
 }
 
-fn is_https(request: &HttpRequest) -> bool {
+/// Whether cookies are for https alone.
+pub(super) fn is_https(request: &HttpRequest) -> bool {
     request.app_data::<web::Data<App>>().is_some_and(|app| origin::is_https(request, app.config()))
 }
 

@@ -160,7 +160,8 @@ fn span(query: &DaysQuery, today: Date) -> Result<(Date, Date), Problem> {
 
 /// Doses, lag and corrections by facility.
 #[utoipa::path(
-    get, path = "/v1/stats/facilities", tag = "stats", security(("bearer" = [])), params(FacilitiesQuery),
+    get, path = "/v1/stats/facilities", operation_id = "get_facility_counts", tag = "stats", security(("bearer" = [])),
+    params(FacilitiesQuery),
     responses((status = 200, description = "The facilities", body = FacilitiesDocument), ReadRefusals)
 )]
 pub async fn get_facility_counts(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {

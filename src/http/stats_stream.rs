@@ -14,7 +14,8 @@ use super::problem::{Kind, Problem};
 use super::refusals::ReadRefusals;
 use super::{NO_STORE, stats_places};
 use crate::app::App;
-use crate::app::live::{Listener, Live, Scope, Told};
+use crate::app::hub::{Listener, Told};
+use crate::app::live::{Live, Scope};
 use crate::app::stats::Within;
 use crate::certificate::UnixSeconds;
 

@@ -14,7 +14,9 @@ use super::body::{self, Body, Media};
 use super::envelope::InFlight;
 use super::lines::Lines;
 use super::problem::{Problem, ProblemDocument};
-use crate::app::{Engine, Verdict};
+use crate::app::engine::Unasked;
+use crate::app::{Engine, Name, Registry, Verdict, verdict};
+use crate::certificate::Uvci;
 use crate::codec::{self, MAX_TEXT_LEN};
 use crate::ed25519;
 
@@ -59,17 +61,68 @@ pub async fn post_verify(
     };
     let bytes = body.whole(MAX_BODY_BYTES).await?;
     let mut json = Vec::with_capacity(512);
-    match media {
+    let unasked = match media {
         Media::Json => engine.answer(&serde_json::from_slice::<VerifyRequest<'_>>(&bytes)?.qr, &mut json),
         // Of these only text was taken above.
         Media::Text | Media::Ndjson | Media::FhirNdjson | Media::Csv | Media::Jpeg | Media::Png => {
             engine.answer(body::text(&bytes)?, &mut json)
         }
+    };
+    // A verifier node has no registry to ask.
+    if let Some(unasked) = unasked
+        && let Some(registry) = request.app_data::<web::Data<Registry>>()
+    {
+        ask(registry, &engine, &unasked, &mut json).await;
     }
     Ok(HttpResponse::Ok().insert_header(NO_STORE).content_type("application/json").body(json))
 }
 
-/// Says for each line whether its certificate is accepted now.
+/// Asks the registry, and says in the answer if it does not know the certificate.
+async fn ask(registry: &Registry, engine: &Engine, unasked: &Unasked, json: &mut Vec<u8>) {
+    let known = match unasked.name {
+        Name::Ours(uvci) => registry.knows(uvci).await,
+        Name::Invented => Some(false),
+    };
+    match known {
+        Some(true) => engine.note_registered(unasked),
+        Some(false) => {
+            engine.tallies().unregistered();
+            verdict::say_unregistered(json);
+        }
+        None => {}
+    }
+}
+
+/// Asks the registry of the lines that have a name, and says so in those that it does not know.
+async fn ask_all(registry: &Registry, engine: &Engine, json: Vec<u8>, names: &[Option<Name>]) -> Vec<u8> {
+    let uvcis: Vec<Uvci> =
+        names.iter().filter_map(|name| if let Some(Name::Ours(uvci)) = name { Some(*uvci) } else { None }).collect();
+    let known = if uvcis.is_empty() { Vec::new() } else { registry.know(&uvcis).await };
+    let unknown: Vec<Uvci> =
+        uvcis.into_iter().zip(known).filter(|(_, known)| *known == Some(false)).map(|(uvci, _)| uvci).collect();
+    let is_unknown = |name: &Option<Name>| match name {
+        Some(Name::Ours(uvci)) => unknown.contains(uvci),
+        Some(Name::Invented) => true,
+        None => false,
+    };
+    if !names.iter().any(is_unknown) {
+        return json;
+    }
+    let mut said = Vec::with_capacity(json.len() + 64);
+    for (line, name) in json.split_inclusive(|byte| *byte == b'\n').zip(names) {
+        if is_unknown(name) {
+            engine.tallies().unregistered();
+            let mut line = line.to_vec();
+            verdict::say_unregistered(&mut line);
+            said.extend_from_slice(&line);
+        } else {
+            said.extend_from_slice(line);
+        }
+    }
+    said
+}
+
+/// Says for each line whether its certificate is accepted now. Of how many the registry is asked is bounded: much is not.
 ///
 /// A body over 256 KiB, or of unknown length, is answered while it is sent: read the answer at the same time.
 #[utoipa::path(
@@ -97,7 +150,9 @@ pub async fn post_verify_batch(
     }
     body.ahead().await?;
     let lines = Lines::new(MAX_TEXT_LEN);
-    let mut batch = Batch { engine: engine.into_inner(), body, lines, ended: false, _in_flight: InFlight::enter() };
+    let registry = request.app_data::<web::Data<Registry>>().map(|registry| registry.clone().into_inner());
+    let engine = engine.into_inner();
+    let mut batch = Batch { engine, registry, body, lines, ended: false, _in_flight: InFlight::enter() };
     let first = batch.next().await.transpose()?.unwrap_or_default();
     let mut answer = HttpResponse::Ok();
     answer.insert_header(NO_STORE).content_type("application/x-ndjson");
@@ -112,6 +167,8 @@ pub async fn post_verify_batch(
 /// A batch under way. Holds one part of the body and one chunk of lines, however long the whole is.
 struct Batch {
     engine: Arc<Engine>,
+    /// A verifier node has none.
+    registry: Option<Arc<Registry>>,
     body: Body,
     lines: Lines,
     ended: bool,
@@ -164,18 +221,24 @@ impl Batch {
     async fn verdicts(&self, chunk: Bytes) -> Result<Bytes, Problem> {
         let lines = readable(&chunk);
         let texts: Vec<&str> = lines.split_terminator('\n').collect();
-        let answers = self.engine.recall_all(&texts);
+        let registry = self.registry.as_deref().filter(|registry| registry.has_turn());
+        let answers = self.engine.recall_all(&texts, registry.is_some());
         let missing = answers.missing().filter_map(|at| texts.get(at));
-        if missing.filter(|text| !self.is_quick(text)).count() <= INLINE {
-            return Ok(Bytes::from(self.engine.complete(answers, &texts)));
-        }
-        let engine = Arc::clone(&self.engine);
-        let rest = move || {
-            let lines = readable(&chunk);
-            let texts: Vec<&str> = lines.split_terminator('\n').collect();
-            engine.complete(answers, &texts)
+        let (json, names) = if missing.filter(|text| !self.is_quick(text)).count() <= INLINE {
+            self.engine.complete(answers, &texts)
+        } else {
+            let (engine, chunk) = (Arc::clone(&self.engine), chunk.clone());
+            let rest = move || {
+                let lines = readable(&chunk);
+                let texts: Vec<&str> = lines.split_terminator('\n').collect();
+                engine.complete(answers, &texts)
+            };
+            web::block(rest).await.map_err(Problem::internal)?
         };
-        web::block(rest).await.map(Bytes::from).map_err(Problem::internal)
+        Ok(Bytes::from(match registry {
+            Some(registry) => ask_all(registry, &self.engine, json, &names).await,
+            None => json,
+        }))
     }
 
     /// True if an unknown text, among others of its kind, takes a microsecond or two.

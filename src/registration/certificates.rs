@@ -22,6 +22,9 @@ pub enum CertificateError {
     /// A later one took its place, and says something else.
     #[error("a later certificate took its place")]
     Superseded,
+    /// Nothing can be certified of the person.
+    #[error("no dose is known of this person")]
+    NoDose,
     /// What is stored cannot be read: a defect.
     #[error("a stored certificate cannot be read")]
     Unreadable,
@@ -43,6 +46,7 @@ impl CertificateError {
             CertificateError::Unknown => "certificate_unknown",
             CertificateError::Revoked => "certificate_revoked",
             CertificateError::Superseded => "certificate_superseded",
+            CertificateError::NoDose => "no_dose",
             CertificateError::Unreadable => "row_unreadable",
             CertificateError::Issue(error) => error.code(),
             CertificateError::Keyring(error) => error.code(),
@@ -77,7 +81,7 @@ impl Desk {
             (Profile::Hc1, Some(stored)) => stored.clone(),
             (Profile::Hc1, None) => {
                 let signed = self.sign_hc1(&detail, &compact, now)?;
-                self.store.put_hc1(detail.row.person, uvci, &signed).await?
+                self.store.put_hc1(detail.row.person, uvci, &signed, now).await?
             }
         };
         let text = codec::encode_text(profile, &cose).map_err(|_| CertificateError::Unreadable)?;

@@ -27,6 +27,7 @@ mod renew;
 mod restate;
 pub mod revocations;
 pub mod sessions;
+mod standing;
 pub mod tickets;
 
 pub use citizen::CitizenError;

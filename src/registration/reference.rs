@@ -36,6 +36,8 @@ struct Units {
     by_code: HashMap<&'static str, usize>,
     /// The transliterated name of each, without spaces: what is looked for in.
     keys: Vec<String>,
+    /// Each commune's words and those of what it is part of, a space before each; nothing for other units.
+    addresses: Vec<String>,
 }
 
 static UNITS: LazyLock<Units> = LazyLock::new(|| {
@@ -47,16 +49,61 @@ static UNITS: LazyLock<Units> = LazyLock::new(|| {
     let all: Vec<Unit> = rows.filter_map(unit).collect();
     let by_code = all.iter().enumerate().map(|(at, unit)| (unit.code, at)).collect();
     let keys = all.iter().map(|unit| search_key(unit.name)).collect();
-    Units { all, by_code, keys }
+    let mut units = Units { all, by_code, keys, addresses: Vec::new() };
+    units.addresses = units.all.iter().map(|unit| units.address(unit)).collect();
+    units
 });
+
+impl Units {
+    fn get(&self, code: &str) -> Option<&Unit> {
+        self.by_code.get(code).and_then(|at| self.all.get(*at))
+    }
+
+    fn address(&self, commune: &Unit) -> String {
+        if commune.code.len() != 5 {
+            return String::new();
+        }
+        let district = self.get(commune.parent);
+        let province = district.and_then(|district| self.get(district.parent));
+        let parts = [Some(commune), district, province].into_iter().flatten();
+        parts.flat_map(|unit| spoken(unit.name)).map(|word| format!(" {word}")).collect()
+    }
+}
+
+/// The words by which people name a unit, abbreviations among them: `QUAN 1 Q Q1`, `THANH PHO HO CHI MINH TP HCM TPHCM`.
+fn spoken(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = words(name).collect();
+    let of_two = ["Thành phố ", "Thị trấn ", "Thị xã "].iter().any(|kind| name.starts_with(kind));
+    let (kind, own) = words.split_at(words.len().min(if of_two { 2 } else { 1 }));
+    let short = |words: &[String]| -> String {
+        let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+        words.iter().map(|word| if number(word) { word } else { word.get(..1).unwrap_or_default() }).collect()
+    };
+    let (kind, own) = (short(kind), short(own));
+    words.extend([format!("{kind}{own}"), kind, own]);
+    words
+}
 
 /// What is the same for one name with and without marks, in any case and spacing; digits stay: `Phường 1`.
 fn search_key(text: &str) -> String {
+    words(text).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
     let word = |word: &str| match word.bytes().all(|byte| byte.is_ascii_digit()) {
         true => word.to_owned(),
-        false => name::transliterate(word).unwrap_or_default().replace('<', ""),
+        // Digits are no part of a name, but of `q1`.
+        false => word.split_inclusive(|c: char| c.is_ascii_digit()).map(part).collect(),
     };
-    text.split_whitespace().map(word).collect()
+    text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '.' | ';'))
+        .map(word)
+        .filter(|word: &String| !word.is_empty())
+}
+
+fn part(text: &str) -> String {
+    let letters = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = text.get(letters.len()..).unwrap_or_default();
+    format!("{}{digits}", name::transliterate(letters).unwrap_or_default().replace('<', ""))
 }
 
 /// The units whose code has this many digits, by code: 2 for provinces, 3 for districts, 5 for communes.
@@ -76,7 +123,7 @@ pub fn parts_of(code: &str) -> impl Iterator<Item = &'static Unit> {
 
 /// The province, district or commune with this code.
 pub fn unit(code: &str) -> Option<Unit> {
-    UNITS.by_code.get(code).and_then(|at| UNITS.all.get(*at)).copied()
+    UNITS.get(code).copied()
 }
 
 /// The commune with this code.
@@ -87,23 +134,30 @@ pub fn ward(code: &str) -> Option<Ward> {
 }
 
 /// Communes whose name holds `text`, however it is written; those that begin with it after `Phường`, `Xã` or `Thị trấn`
-/// first, then by code, at most `limit`.
+/// first. Where there are none, those whose name, district and province hold words that begin with each word of it, in any
+/// order: `ben nghe q1 hcm`. By code, at most `limit`.
 pub fn wards_named(text: &str, limit: usize) -> Vec<Ward> {
     let wanted = search_key(text.get(..200).unwrap_or(text));
     if wanted.is_empty() {
         return Vec::new();
     }
-    let rank = |key: &str| {
+    let asked: Vec<String> = words(text.get(..200).unwrap_or(text)).map(|word| format!(" {word}")).collect();
+    let rank = |key: &str, address: &str| {
         let bare = ["PHUONG", "XA", "THITRAN"].iter().find_map(|kind| key.strip_prefix(kind)).unwrap_or(key);
         match () {
             () if bare == wanted => Some(0),
             () if bare.starts_with(&wanted) => Some(1),
-            () => key.contains(&wanted).then_some(2),
+            () if key.contains(&wanted) => Some(2),
+            () => asked.iter().all(|word| address.contains(word)).then_some(3),
         }
     };
-    let named = UNITS.all.iter().zip(&UNITS.keys).filter(|(unit, _)| unit.code.len() == 5);
-    let mut found: Vec<(u8, &Unit)> = named.filter_map(|(unit, key)| Some((rank(key)?, unit))).collect();
+    let named = UNITS.all.iter().zip(UNITS.keys.iter().zip(&UNITS.addresses)).filter(|(unit, _)| unit.code.len() == 5);
+    let mut found: Vec<(u8, &Unit)> =
+        named.filter_map(|(unit, (key, address))| Some((rank(key, address)?, unit))).collect();
     found.sort_by_key(|(rank, unit)| (*rank, unit.code));
+    // Where the name itself is found, words from here and there are not meant.
+    let named_so = found.iter().take_while(|(rank, _)| *rank < 3).count();
+    found.truncate(if named_so > 0 { named_so } else { limit });
     found.into_iter().take(limit).filter_map(|(_, unit)| ward(unit.code)).collect()
 }
 
@@ -134,6 +188,23 @@ mod tests {
         assert!(wards_named("an", 7).len() == 7);
         assert!(wards_named("phuong 1", 500).iter().any(|ward| ward.unit.name == "Phường 1"));
         assert_eq!(wards_named("", 5), []);
+        assert_eq!(wards_named(" ,. ", 5), []);
         assert_eq!(wards_named("<script>", 5), []);
+    }
+
+    #[test]
+    fn communes_are_found_by_the_district_and_province_that_they_are_in() {
+        let ben_nghe = "26740";
+        for text in
+            ["phuong ben nghe", "ben nghe quan 1", "Bến Nghé, Q.1, TP.HCM", "ben nghe q1 tphcm", "hcm q1 ben nghe"]
+        {
+            assert_eq!(wards_named(text, 5).first().map(|ward| ward.unit.code), Some(ben_nghe), "{text}");
+        }
+        assert!(wards_named("ben nghe", 20).iter().all(|ward| ward.unit.name.contains("Bến Nghé")));
+        let in_hanoi = wards_named("phuc xa ha noi", 5);
+        assert_eq!(in_hanoi.first().map(|ward| ward.unit.code), Some("00001"));
+        assert!(in_hanoi.iter().all(|ward| ward.province.code == "01"));
+        assert_eq!(wards_named("ben nghe ha noi", 5), []);
+        assert!(wards_named("p1 q3 hcm", 5).iter().all(|ward| ward.province.code == "79"));
     }
 }

@@ -6,9 +6,10 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::people::{seconds, timestamp};
-use super::{Fact, Store, StoreError, Tx, together};
+use super::{Fact, Store, StoreError, Tx, Work, together};
 use crate::certificate::{CardColour, UnixSeconds, Uvci};
 use crate::keys::Kid;
+use crate::tlog;
 
 /// A certificate as it was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +103,11 @@ pub fn saying<'c>(dose: Uuid, of_person: impl Iterator<Item = &'c CertificateRow
 }
 
 impl Tx<'_> {
-    /// Writes certificates down.
+    /// Writes certificates down, and what the transparency log is to say of them.
     pub async fn insert_certificates(&self, rows: &[CertificateRow]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let Some(newest) = rows.iter().map(|row| row.issued_at).max() else { return Ok(()) };
+        let entries = rows.iter().map(|row| tlog::entry(&row.compact));
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|_| StoreError::Unreadable("certificate"))?;
         self.tally().add(Fact::Certificate, i64::try_from(rows.len()).unwrap_or(i64::MAX));
         let (insert, index) = tokio::try_join!(
             self.inner.prepare_cached(
@@ -135,7 +136,8 @@ impl Tx<'_> {
         let columns: [&(dyn ToSql + Sync); 11] =
             [&people, &uvcis, &doses, &numbers, &series, &cards, &issued, &expires, &kids, &compact, &superseded];
         let index_columns: [&(dyn ToSql + Sync); 2] = [&uvcis, &people];
-        together(self.inner.execute(&insert, &columns), self.inner.execute(&index, &index_columns)).await?;
+        let certificates = together(self.inner.execute(&insert, &columns), self.inner.execute(&index, &index_columns));
+        together(certificates, self.log(&entries, newest)).await?;
         Ok(())
     }
 
@@ -183,15 +185,44 @@ impl Store {
         .transpose()
     }
 
-    /// Stores the hc1 form of a certificate if it has none yet; returns the one that is stored.
+    /// Stores the hc1 form of a certificate if it has none yet, for the transparency log to tell of; returns the one that is
+    /// stored.
     ///
     /// Errors: [`StoreError::Unreadable`] if there is no such certificate.
-    pub async fn put_hc1(&self, person: Uuid, uvci: &Uvci, cose: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let client = self.client().await?;
-        let sql = "-- put hc1
-                   UPDATE certificate SET hc1 = coalesce(hc1, $3) WHERE person_id = $1 AND uvci = $2 RETURNING hc1";
-        let stmt = client.prepare_cached(sql).await?;
-        let row = client.query_opt(&stmt, &[&person, /* uvci */ &uvci.0.as_slice(), /* hc1 */ &cose]).await?;
-        row.map(|row| row.get(0)).ok_or(StoreError::Unreadable("certificate"))
+    pub async fn put_hc1(
+        &self,
+        person: Uuid,
+        uvci: &Uvci,
+        cose: &[u8],
+        at: UnixSeconds,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.transact(&PutHc1 { person, uvci, cose, at }).await
+    }
+}
+
+struct PutHc1<'a> {
+    person: Uuid,
+    uvci: &'a Uvci,
+    cose: &'a [u8],
+    at: UnixSeconds,
+}
+
+impl Work for PutHc1<'_> {
+    type Output = Vec<u8>;
+
+    async fn run(&self, tx: &Tx<'_>) -> Result<Vec<u8>, StoreError> {
+        const UNREADABLE: StoreError = StoreError::Unreadable("certificate");
+        let put = "-- put hc1\nUPDATE certificate SET hc1 = $3 WHERE person_id = $1 AND uvci = $2 AND hc1 IS NULL";
+        let put = tx.inner.prepare_cached(put).await?;
+        let uvci = self.uvci.0.as_slice();
+        if tx.inner.execute(&put, &[&self.person, /* uvci */ &uvci, /* hc1 */ &self.cose]).await? == 1 {
+            let entry = tlog::entry(self.cose).map_err(|_| UNREADABLE)?;
+            tx.log(&[entry], self.at).await?;
+            return Ok(self.cose.to_vec());
+        }
+        let stored = "-- hc1\nSELECT hc1 FROM certificate WHERE person_id = $1 AND uvci = $2";
+        let stored = tx.inner.prepare_cached(stored).await?;
+        let row = tx.inner.query_opt(&stored, &[&self.person, /* uvci */ &uvci]).await?;
+        row.and_then(|row| row.get(0)).ok_or(UNREADABLE)
     }
 }

@@ -18,6 +18,7 @@ mod key_changes;
 mod key_imports;
 mod keys;
 mod lists;
+mod log;
 mod lookup;
 mod migrations;
 mod numbered;
@@ -61,6 +62,7 @@ pub use key_changes::KeyChange;
 pub use key_imports::KeyImport;
 pub use keys::IssuerKeyRow;
 pub use lists::{ListFilter, ListKey, ListedRow, NewContact, RegistrationState, contacts};
+pub use log::{Grown, LogHead, SignCheckpoint};
 pub use lookup::PersonDetail;
 pub use migrations::SCHEMA;
 pub use numbered::NumberedDose;
@@ -200,6 +202,8 @@ pub struct Store {
     embedded: Option<Arc<Embedded>>,
     /// Whether the database has Citus: the few statements that it does not take are asked otherwise there.
     on_citus: bool,
+    /// Whether what is signed goes into the transparency log.
+    logs: bool,
 }
 
 /// Work done in one transaction, from its start again when the database asks for it.
@@ -216,6 +220,8 @@ pub struct Tx<'c> {
     inner: Transaction<'c>,
     /// As in [`Store`].
     on_citus: bool,
+    /// As in [`Store`].
+    logs: bool,
     /// What it changes of what is counted, written with it.
     tally: Mutex<tally::Tally>,
 }
@@ -235,7 +241,7 @@ impl Store {
             }
         };
         let pool = pool::build(target.clone(), settings, false)?;
-        let mut store = Store { pool, embedded, on_citus: false };
+        let mut store = Store { pool, embedded, on_citus: false, logs: true };
         let sql = "-- engine\nSELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
         store.on_citus = store.client().await?.query_one(sql, &[]).await?.get(0);
         if store.on_citus {
@@ -273,7 +279,8 @@ impl Store {
 
     async fn try_once<W: Work>(&self, work: &W) -> Result<W::Output, StoreError> {
         let mut client = self.client().await?;
-        let tx = Tx { inner: client.transaction().await?, on_citus: self.on_citus, tally: Mutex::default() };
+        let inner = client.transaction().await?;
+        let tx = Tx { inner, on_citus: self.on_citus, logs: self.logs, tally: Mutex::default() };
         let output = work.run(&tx).await?;
         tx.put_tally().await?;
         tx.inner.commit().await?;

@@ -70,9 +70,20 @@ impl Store {
 
     /// Every facility, by code.
     pub async fn facilities(&self) -> Result<Vec<Facility>, StoreError> {
+        self.facilities_of(None, None).await
+    }
+
+    /// The facilities of a province, and with these codes; of both where both are said. By code.
+    pub async fn facilities_of(
+        &self,
+        province: Option<&str>,
+        codes: Option<&[&str]>,
+    ) -> Result<Vec<Facility>, StoreError> {
         let client = self.client().await?;
-        let sql = "-- facilities\nSELECT code, name, province_code FROM facility ORDER BY code";
-        let rows = client.query(&client.prepare_cached(sql).await?, &[]).await?;
+        let sql = "-- facilities
+                   SELECT code, name, province_code FROM facility
+                   WHERE ($1::text IS NULL OR province_code = $1) AND ($2::text[] IS NULL OR code = ANY($2)) ORDER BY code";
+        let rows = client.query(&client.prepare_cached(sql).await?, &[&province, &codes]).await?;
         Ok(rows.iter().map(|row| Facility { code: row.get(0), name: row.get(1), province: row.get(2) }).collect())
     }
 

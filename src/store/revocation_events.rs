@@ -84,6 +84,14 @@ fn change(row: &Row) -> Result<Change, StoreError> {
 }
 
 impl Tx<'_> {
+    /// Whether `holder` holds the lease. Its row is locked to the end: a holder that was put to sleep past its term does
+    /// nothing.
+    pub(super) async fn holds_lease(&self, name: &str, holder: Uuid) -> Result<bool, StoreError> {
+        let fence = "-- fence\nSELECT 1 FROM lease WHERE name = $1 AND holder = $2 AND until > now() FOR UPDATE";
+        let fence = self.inner.prepare_cached(fence).await?;
+        Ok(self.inner.query_opt(&fence, &[&name, &holder]).await?.is_some())
+    }
+
     /// Adds or removes the entries of certificates of ours, each once. Lock the certificates first.
     pub(super) async fn publish_revocations(
         &self,
@@ -108,10 +116,7 @@ impl Work for Sequence {
     type Output = bool;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<bool, StoreError> {
-        // The lease's row is locked to the end: a holder that was put to sleep past its term numbers nothing.
-        let fence = "-- fence\nSELECT 1 FROM lease WHERE name = $1 AND holder = $2 AND until > now() FOR UPDATE";
-        let fence = tx.inner.prepare_cached(fence).await?;
-        if tx.inner.query_opt(&fence, &[&SEQUENCER, &self.0]).await?.is_none() {
+        if !tx.holds_lease(SEQUENCER, self.0).await? {
             return Ok(false);
         }
         // By nth first: of one entry, what came later is numbered later, whatever the clocks of two nodes said.

@@ -230,6 +230,7 @@ mod tests {
             record_no: String::new(),
             product: "EU/1/20/1528".to_owned(),
             lot: String::new(),
+            vaccinator: None,
             lot_expires_on: None,
             given_at: UnixSeconds(days * 86_400),
             number,

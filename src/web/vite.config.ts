@@ -5,7 +5,7 @@ import { compressed } from './build/compressed.ts';
 import { kept } from './build/kept.ts';
 
 const service = process.env['THEXANH_URL'] ?? 'http://127.0.0.1:8080';
-const pages = ['index', 'scan', 'desk', 'board', 'centre'];
+const pages = ['index', 'scan', 'desk', 'board', 'centre', 'login'];
 
 export default defineConfig({
   plugins: [svelte(), kept(pages), compressed()],

@@ -117,7 +117,8 @@ impl TestApp {
         enlist(&store, &keyring, NOW).await.expect("lists its keys");
         let tokens = Arc::new(TokenKey::from_pkcs8(keyring.token_pkcs8(), &config.tokens).expect("a token key"));
         let app = App::start(config, clock.clone(), store, Arc::clone(&keyring)).await.expect("starts");
-        let serving = serve(Shared::new(Arc::clone(&app), Arc::clone(&tokens)))?;
+        let shared = Shared::new(Arc::clone(&app), Arc::clone(&tokens)).with_openid().expect("a provider or none");
+        let serving = serve(shared)?;
         Ok(TestApp { app, clock, keyring, tokens, serving, schema })
     }
 

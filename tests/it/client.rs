@@ -19,6 +19,11 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// Every header of this name, in lower case.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
     }

@@ -50,6 +50,10 @@ impl TestApp {
                 let index = self.index_at(1).await;
                 path.replace("{slice}", &index.layers[0].filter.id.to_string())
             }
+            _ if path.starts_with("/v1/log/") => {
+                self.app.tend_log().await.expect("tends");
+                path.replace("{tile}", "0/000.p/1").replace("{prefix}", "0")
+            }
             "/v1/reference/districts" => format!("{path}?province=01"),
             "/v1/reference/wards" => format!("{path}?district=001"),
             _ => path,

@@ -108,6 +108,22 @@ async fn reference_data_is_public() {
     assert_eq!(provinces.json()[1], json!({"code": "79", "name": "Thành phố Hồ Chí Minh"}));
     let facilities = app.get("/v1/reference/facilities").await.json();
     assert_eq!(facilities[0], json!({"code": "01001", "name": "Trạm y tế 01001", "province": "01"}));
+    let codes = async |query: &str| -> Vec<String> {
+        let rows = app.get(&format!("/v1/reference/facilities?{query}")).await.json();
+        rows.as_array().expect("a list").iter().map(|row| row["code"].as_str().expect("a code").to_owned()).collect()
+    };
+    assert!(
+        codes("province=79").await.iter().all(|code| code.starts_with("79")) && !codes("province=79").await.is_empty()
+    );
+    assert_eq!(codes("code=79001,01001,nowhere").await, ["01001", "79001"]);
+    assert_eq!(codes("code=79001,01001&province=01").await, ["01001"]);
+    for (count, status) in [(99, 200), (100, 200), (101, 400)] {
+        let list = vec!["79001"; count].join(",");
+        assert_eq!(app.get(&format!("/v1/reference/facilities?code={list}")).await.status, status, "{count}");
+    }
+    for query in ["place=79", "province=%00", "code=79001,%00"] {
+        assert_eq!(app.get(&format!("/v1/reference/facilities?{query}")).await.status, 400, "{query}");
+    }
     let products = app.get("/v1/reference/products").await;
     let pfizer = products.json().as_array().and_then(|all| all.iter().find(|p| p["code"] == "EU/1/20/1528").cloned());
     let pfizer = pfizer.expect("listed");
@@ -241,7 +257,7 @@ fn the_pages_know_the_api_as_it_is() {
 #[tokio::test]
 async fn pages_come_from_the_build_and_may_load_nothing_from_elsewhere() {
     let app = TestApp::start().await;
-    for path in ["/", "/scan", "/desk", "/board", "/centre"] {
+    for path in ["/", "/scan", "/desk", "/board", "/centre", "/login"] {
         let page = app.get(path).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "{path}: make web");
         assert_eq!(page.header("cache-control"), "no-cache");

@@ -8,6 +8,7 @@
 
 mod amend;
 mod app;
+mod audit;
 mod citizens;
 mod cli;
 mod client;
@@ -33,9 +34,11 @@ mod imports;
 mod interop;
 mod keys;
 mod layering;
+mod log;
 mod login;
 mod nodes;
 mod offline;
+mod openid;
 mod qr;
 mod revocations;
 mod rules;

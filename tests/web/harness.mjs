@@ -34,15 +34,16 @@ export function run(args, input) {
   return ran.stdout;
 }
 
-/** A service of one test's own: `{ url, tokens, stop, pause, resume }`; `tokens` by role. What is paused comes back at its address. */
-export async function startService() {
+/** A service of one test's own: `{ url, tokens, stop, pause, resume }`; `tokens` by role. What is paused comes back at its address.
+ * `env`: settings more. */
+export async function startService({ listen = '127.0.0.1:0', env = {} } = {}) {
   const data = mkdtempSync(join(scratch, 'data-'));
   if (!existsSync(binary)) throw new Error(`${binary} is not there; cargo build makes it`);
-  let running = await launch(data, '127.0.0.1:0');
+  let running = await launch(data, listen, env);
   const { url, tokens } = running;
   const pause = () => running.end();
   const resume = async () => {
-    running = await launch(data, new URL(url).host);
+    running = await launch(data, new URL(url).host, env);
   };
   const stop = async () => {
     await pause();
@@ -52,10 +53,11 @@ export async function startService() {
 }
 
 /** Runs the demo on its data until `end`. */
-async function launch(data, listen) {
+async function launch(data, listen, env) {
   const child = spawn(binary, ['--data', data, '--json', 'demo', '--people', '12', '--listen', listen], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: scratch,
+    env: { ...process.env, ...env },
   });
   // Where the database is that was started for it, if not in the data directory: nobody else will take it away.
   let cluster;

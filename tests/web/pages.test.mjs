@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { DESK, PHONE, browser, packages, root, until, visit } from './harness.mjs';
 
-export const PAGES = ['/', '/scan', '/desk', '/board', '/centre'];
+export const PAGES = ['/', '/scan', '/desk', '/board', '/centre', '/login'];
 const built = join(root, 'target/web');
 
 /** The files of each page, as the service worker knows them. */

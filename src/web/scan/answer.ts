@@ -18,9 +18,9 @@ export interface Answer {
   product?: string | undefined;
 }
 
-/** The card to show: a yes by outdated knowledge is to be checked. */
+/** The card to show: a yes by outdated knowledge, or of what the registry does not know, is to be checked. */
 export function cardOf({ verdict, stale }: Answer): Verdict['card'] {
-  return stale && verdict.result === 'accepted' ? 'amber' : verdict.card;
+  return (stale && verdict.result === 'accepted') || verdict.registry === 'unknown' ? 'amber' : verdict.card;
 }
 
 /** The big word. */
@@ -42,6 +42,7 @@ export function wordOf(answer: Answer): string {
 export function adviceOf(answer: Answer, age: number): string | undefined {
   const { verdict } = answer;
   if (verdict.result === 'unconfirmed') return words().unsure;
+  if (verdict.registry === 'unknown') return words().unregistered;
   if (cardOf(answer) === 'amber') return words().stale(Math.floor(age / 86_400));
   if (verdict.reason === undefined) return undefined;
   const rule = words()[`rule_${verdict.rule}` as 'rule_dose_given'] as string | undefined;

@@ -1,4 +1,4 @@
-// Small choices that the browser keeps; where it keeps nothing for us they hold for the visit.
+// Small things that the browser keeps by name; where it keeps nothing for us they hold for the visit.
 
 /** What was kept under a name. */
 export function recall(name: string): string | undefined {
@@ -9,16 +9,17 @@ export function recall(name: string): string | undefined {
   }
 }
 
-/** Keeps `value` for later visits. */
-export function keep(name: string, value: string): void {
+/** Keeps `value` for later visits. Returns whether there was room; if not it holds for this visit. */
+export function keep(name: string, value: string): boolean {
   try {
     localStorage.setItem(`thexanh.${name}`, value);
+    return true;
   } catch {
-    // It holds for this visit.
+    return false;
   }
 }
 
-/** Keeps it no longer. */
+/** Forgets what was kept under a name. */
 export function forget(name: string): void {
   try {
     localStorage.removeItem(`thexanh.${name}`);

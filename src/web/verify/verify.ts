@@ -49,6 +49,8 @@ export interface Verdict {
   type?: Certificate['statement']['type'];
   certificate?: Facts;
   kid?: string;
+  /** Our own key signed it, and the registry knows nothing of it. Only the service can tell. */
+  registry?: 'unknown';
   checked_at: number;
   as_of: { trust: number; revocations: number; rules: number };
 }

@@ -14,6 +14,9 @@ export const common = dictionary(
     failed: 'Không thực hiện được. Hãy thử lại; nếu vẫn không được, gọi trung tâm đáp ứng.',
     unreachable: 'Không kết nối được với máy chủ. Hãy kiểm tra mạng rồi thử lại.',
     loading: 'Đang tải…',
+    choices: 'Các lựa chọn',
+    found: (count: number) => `Tìm thấy ${count}`,
+    foundNone: 'Không tìm thấy. Hãy gõ ngắn hơn hoặc gõ cách khác.',
     needsScript: 'Trang này cần JavaScript.',
   },
   {
@@ -28,6 +31,9 @@ export const common = dictionary(
     failed: 'That did not work. Try again; if it still fails, call the response centre.',
     unreachable: 'The service cannot be reached. Check the network and try again.',
     loading: 'Loading…',
+    choices: 'Choices',
+    found: (count: number) => `${count} found`,
+    foundNone: 'Nothing found. Type less of it, or type it otherwise.',
     needsScript: 'This page needs JavaScript.',
   },
 );

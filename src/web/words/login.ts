@@ -43,6 +43,26 @@ export const words = dictionary(
   },
 );
 
+/** Why a log-in by the provider failed, by what the service calls it. */
+export const failures = dictionary(
+  {
+    state: 'Lần đăng nhập đã quá lâu, hoặc bắt đầu ở trình duyệt khác. Hãy đăng nhập lại.',
+    denied: 'Bạn đã không đồng ý, hoặc tài khoản không được phép đăng nhập. Hãy đăng nhập lại hoặc hỏi người quản trị.',
+    provider: 'Hệ thống đăng nhập không trả lời đúng. Hãy thử lại sau ít phút; nếu vẫn không được, hãy báo người quản trị.',
+    token: 'Không xác nhận được kết quả đăng nhập. Hãy đăng nhập lại; nếu vẫn không được, hãy báo người quản trị.',
+    role: 'Tài khoản của bạn chưa có vai trò nào ở đây, hoặc có nhiều hơn một. Hãy hỏi người quản trị.',
+    place: 'Tài khoản của bạn chưa gắn với một cơ sở hoặc một tỉnh có trong danh mục. Hãy hỏi người quản trị.',
+  },
+  {
+    state: 'That log-in took too long, or began in another browser. Log in again.',
+    denied: 'You did not agree, or this account may not log in. Log in again, or ask whoever manages the accounts.',
+    provider: 'The log-in service did not answer as it should. Try again in a few minutes; if it still fails, tell whoever manages the accounts.',
+    token: 'The log-in could not be confirmed. Log in again; if it still fails, tell whoever manages the accounts.',
+    role: 'Your account has no role here, or more than one. Ask whoever manages the accounts.',
+    place: 'Your account belongs to no facility or province that is known here. Ask whoever manages the accounts.',
+  },
+);
+
 /** Roles as a sentence has them: `a, b or c`. */
 export function named(roles: readonly Role[]): string {
   const names = roles.map((role) => words()[role]);

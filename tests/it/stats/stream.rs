@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use thexanh::app::live::MAX_LISTENERS;
+use thexanh::app::hub::MAX_LISTENERS;
 use thexanh::certificate::UnixSeconds;
 use thexanh::http::access::Role;
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use thexanh::certificate::Uvci;
-use thexanh::store::Revoked;
+use thexanh::keys::{Algorithm, IssuerKey, KeyError};
+use thexanh::store::{Grown, Revoked};
+use thexanh::tlog::{Checkpoint, Frontier, Tile};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -35,6 +37,12 @@ async fn scene() -> Scene {
 async fn stored(client: &Client) -> Vec<Uvci> {
     let rows = client.query("SELECT uvci FROM certificate", &[]).await.expect("reads");
     rows.iter().map(|row| Uvci(row.get::<_, &[u8]>(0).try_into().expect("16 bytes"))).collect()
+}
+
+/// How many entries wait for the transparency log.
+async fn logged(client: &Client) -> i64 {
+    let sql = "SELECT coalesce(sum(octet_length(entries)), 0) / 32 FROM log_pending";
+    client.query_one(sql, &[]).await.expect("counts").get(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,6 +80,7 @@ async fn a_connection_cut_at_any_statement_of_a_dose_loses_and_doubles_nothing()
         "record numbers",
         "-- issue",
         "find by uvci",
+        "INSERT INTO log_pending",
         "-- tally",
         "COMMIT",
     ];
@@ -109,6 +118,8 @@ async fn a_connection_cut_at_any_statement_of_a_dose_loses_and_doubles_nothing()
     in_force.sort();
     given.sort();
     assert_eq!(in_force, given, "each person has the one certificate that was handed out in the end");
+    let (_, _, certificates) = counts(&scene.client).await;
+    assert_eq!(logged(&scene.client).await, certificates, "and what was signed is to be logged, once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,20 +164,99 @@ async fn a_revocation_whose_commit_or_its_answer_was_lost_is_published_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_is_logged_once_whichever_statement_of_it_is_lost() {
+    let statements =
+        ["START TRANSACTION", "-- fence", "log batches", "lock log head", "put log tiles", "put log head", "COMMIT"];
+    let (publisher, now) = (IssuerKey::generate(Algorithm::EdDsa).expect("generates"), NOW);
+    let sign = |checkpoint: &Checkpoint| checkpoint.sign(&publisher);
+    let scene = scene().await;
+    let (mut people, mut size) = (0, 0);
+    let mut seen = Frontier::default();
+    for statement in statements {
+        for (fault, _) in PAIR {
+            let node = Node::with(&scene.proxy.settings(&scene.schema)).await;
+            for _ in 0..3 {
+                scene.other.record("79001", &dose_of(people)).await.expect("records");
+                people += 1;
+            }
+            let id = Uuid::new_v4();
+            scene.proxy.arm(statement, fault);
+            node.store.grow_log(id, "a", now, false, &sign).await.expect_err("the connection was cut");
+            assert!(!scene.proxy.is_armed(), "{statement} is a statement of numbering");
+            // Another goes on once the lease is free.
+            node.store.stop_logging(id).await.expect("gives it back");
+            let other = Uuid::new_v4();
+            let grown = scene.other.store.grow_log(other, "a", now, false, &sign).await.expect("grows");
+            assert!(matches!(grown, Ok(Grown::By(3) | Grown::Nothing)), "{statement}, {fault:?}: {grown:?}");
+            scene.other.store.stop_logging(other).await.expect("gives it back");
+            size += 3;
+            let head = scene.other.store.log_head().await.expect("reads").expect("a log");
+            assert_eq!((head.checkpoint.size, logged(&scene.client).await), (size, 0), "{statement}, {fault:?}");
+            let tile = Tile::of_tree(0, 0, size).expect("the first");
+            let (_, _, entries) = scene.other.store.log_tiles(&[tile]).await.expect("reads").pop().expect("there");
+            entries.iter().skip(seen.size() as usize).for_each(|entry| seen.push(entry));
+            assert_eq!((seen.size(), seen.root()), (size, head.checkpoint.root), "it goes on from what it was");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_lease_is_over_numbers_nothing_and_a_tree_that_was_spoilt_is_not_signed() {
+    let scene = scene().await;
+    let publisher = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
+    let sign = |checkpoint: &Checkpoint| checkpoint.sign(&publisher);
+    let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+    let grow = async |node: Uuid| scene.other.store.grow_log(node, "a", NOW, false, &sign).await;
+    scene.other.certificates(2).await;
+    assert_eq!(grow(first).await.expect("grows"), Ok(Grown::By(2)));
+    assert_eq!(grow(second).await.expect("asks"), Ok(Grown::Elsewhere));
+    // While the first is asleep between taking the lease and its transaction, the second takes over.
+    scene.proxy.arm("START TRANSACTION", Fault::Hold);
+    let asleep = {
+        let (store, publisher) = (scene.cut.store.clone(), publisher.clone());
+        tokio::spawn(async move {
+            store.grow_log(first, "a", NOW, false, &|checkpoint: &Checkpoint| checkpoint.sign(&publisher)).await
+        })
+    };
+    scene.proxy.held().await;
+    let steal = "UPDATE lease SET holder = $1, until = now() + interval '1 minute' WHERE name = 'log-sequencer'";
+    scene.client.execute(steal, &[&second]).await.expect("takes over");
+    scene.other.record("79001", &dose_of(900)).await.expect("records");
+    scene.proxy.release();
+    assert_eq!(asleep.await.expect("no panic").expect("asks"), Ok(Grown::Elsewhere));
+    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By(1)));
+    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::Nothing));
+
+    // Nobody signs what does not go on from what was signed.
+    scene.other.record("79001", &dose_of(901)).await.expect("records");
+    let spoil = "UPDATE log_tile SET hashes = set_byte(hashes, 5, get_byte(hashes, 5) # 1) WHERE level = 0";
+    scene.client.execute(spoil, &[]).await.expect("spoils");
+    assert_eq!(grow(second).await.expect_err("it is spoilt").code(), "row_unreadable");
+    let head = scene.other.store.log_head().await.expect("reads").expect("a log");
+    assert_eq!((head.checkpoint.size, logged(&scene.client).await), (3, 1));
+    // A key that cannot sign changes nothing either.
+    scene.client.execute(spoil, &[]).await.expect("undoes it");
+    let nobody = |_: &Checkpoint| Err(KeyError::Unavailable);
+    let refused = scene.other.store.grow_log(second, "a", NOW, false, &nobody).await.expect("asks");
+    assert_eq!((refused, logged(&scene.client).await), (Err(KeyError::Unavailable), 1));
+    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_travel_certificate_whose_storing_or_its_answer_was_lost_has_one_text() {
     for (fault, kept) in PAIR {
         let scene = scene().await;
         let issued = scene.other.certificates(1).await;
         let detail = scene.other.store.certificate(&issued[0]).await.expect("reads").expect("is there");
-        let put = async |node: &Node, cose: &[u8]| node.store.put_hc1(detail.row.person, &issued[0], cose).await;
-        // One statement, sent twice: to be prepared, which is passed, and to be run.
-        put(&scene.cut, b"of nobody's").await.expect("stores");
-        scene.client.execute("UPDATE certificate SET hc1 = NULL", &[]).await.expect("forgets");
-        scene.proxy.arm("the first text", fault);
-        put(&scene.cut, b"the first text").await.expect_err("the connection was cut");
-        let expected: &[u8] = if kept { b"the first text" } else { b"the second text" };
-        assert_eq!(put(&scene.cut, b"the second text").await.expect("stores"), expected, "{fault:?}");
-        assert_eq!(put(&scene.other, b"the third text").await.expect("stores"), expected, "{fault:?}");
+        let put = async |node: &Node, cose: &[u8]| node.store.put_hc1(detail.row.person, &issued[0], cose, NOW).await;
+        // 18([h'A10126', {}, h'CA..', h'AA'])
+        let cose = |last: u8| vec![0xD2, 0x84, 0x43, 0xA1, 0x01, 0x26, 0xA0, 0x42, 0xCA, last, 0x41, 0xAA];
+        scene.proxy.arm("COMMIT", fault);
+        put(&scene.cut, &cose(1)).await.expect_err("the connection was cut");
+        let expected = if kept { cose(1) } else { cose(2) };
+        assert_eq!(put(&scene.cut, &cose(2)).await.expect("stores"), expected, "{fault:?}");
+        assert_eq!(put(&scene.other, &cose(3)).await.expect("stores"), expected, "{fault:?}");
+        assert_eq!(logged(&scene.client).await, 2, "{fault:?}: both forms, and each once");
     }
 }
 

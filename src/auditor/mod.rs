@@ -1,0 +1,406 @@
+//! The transparency log looked at from outside: that it only grows, that it is one for everybody, and that what is shown is in it.
+//!
+//! Everything that the log says is bounded and proved: the trust list by the anchor, the checkpoint by a publisher that the list
+//! names, the entries by the root that is signed. What was seen last is kept on disk, and a log that does not go on from there is
+//! not the same log: one that was rewritten, or one that is shown to us alone.
+
+mod kept;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+
+use crate::certificate::UnixSeconds;
+use crate::clock::Clock;
+use crate::codec::{self, CodecError, cose};
+use crate::follower::{FollowError, Issuer};
+use crate::keys::PublicKey;
+use crate::signed;
+use crate::tlog::checkpoint::{self, CheckpointError};
+use crate::tlog::merkle::{leaf_hash, proves};
+use crate::tlog::{
+    Checkpoint, Frontier, Hash, Resource, Tile, Tiles, WIDTH, entry_of_text, head_of, needed, prefix_digits,
+};
+use crate::trust::{DocumentError, TrustListDocument};
+use kept::{Kept, KeptLog};
+
+const CHECKPOINT: &str = "v1/log/checkpoint";
+/// Bundles of entries asked for at once.
+const AT_ONCE: usize = 8;
+/// The largest answer on a prefix that is read: ten times as many entries as there may be.
+const MAX_NAMED_BYTES: usize = 1 << 20;
+/// By when what was signed is in the log, and a second more.
+const PROMISED: Duration = Duration::from_secs(11);
+/// How often one that was signed a moment ago is looked for until then.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Why a log could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// It does not answer, or not as it should.
+    #[error("{0}")]
+    Node(FollowError),
+    /// The anchor that was named is no public key.
+    #[error("the anchor is not a public key in PEM, as `thexanh keys anchor --out FILE` writes it")]
+    Anchor,
+    /// What was seen before cannot be read, or what was seen now not kept.
+    #[error("what was seen cannot be kept at {path}: {problem}")]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl AuditError {
+    /// The stable word for answers and logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            AuditError::Node(error) => error.code(),
+            AuditError::Anchor => "anchor_malformed",
+            AuditError::Disk { .. } => "disk",
+        }
+    }
+}
+
+impl From<FollowError> for AuditError {
+    fn from(error: FollowError) -> AuditError {
+        AuditError::Node(error)
+    }
+}
+
+/// What is wrong with a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// The trust list is refused, so that nobody is known who may sign.
+    #[error("the trust list is refused: {0}")]
+    TrustList(DocumentError),
+    /// The checkpoint is refused.
+    #[error("the checkpoint is refused: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// It is another log than before.
+    #[error("the log is called otherwise than it was")]
+    Renamed,
+    /// It is smaller than it was.
+    #[error("the log had {before} entries, and has {now}")]
+    Shrunk {
+        /// Entries of the one that was seen before.
+        before: u64,
+        /// Entries now.
+        now: u64,
+    },
+    /// What it has beyond what was seen does not make the root that is signed.
+    #[error(
+        "the log does not go on from what was seen before: it was forked or rewritten, or its entries are not those that are signed"
+    )]
+    Forked,
+    /// What a log has, by its checkpoint or at all, is not served.
+    #[error("the log does not serve {0}, and must")]
+    Missing(String),
+    /// What is served is not of its form.
+    #[error("the log serves {0} in a form that it cannot have")]
+    Malformed(String),
+}
+
+impl Finding {
+    /// The stable word for answers.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Finding::TrustList(error) => error.code(),
+            Finding::Checkpoint(error) => error.code(),
+            Finding::Renamed => "log_renamed",
+            Finding::Shrunk { .. } => "log_shrunk",
+            Finding::Forked => "log_forked",
+            Finding::Missing(_) => "log_missing",
+            Finding::Malformed(_) => "log_malformed",
+        }
+    }
+}
+
+/// What is so of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is in the log, and that was proved.
+    Logged(u64),
+    /// It is not in the log: it was signed behind the registry's back.
+    NotLogged,
+    /// The log says that it is there, and does not prove it.
+    NotProved,
+    /// It is no certificate.
+    Unreadable(CodecError),
+}
+
+impl Standing {
+    /// The stable word for answers.
+    pub fn code(self) -> &'static str {
+        match self {
+            Standing::Logged(_) => "logged",
+            Standing::NotLogged => "not_logged",
+            Standing::NotProved => "not_proved",
+            Standing::Unreadable(error) => error.code(),
+        }
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What is signed now.
+    pub checkpoint: Checkpoint,
+    /// How many entries were seen before.
+    pub before: u64,
+    /// How verifiers of notes are told the key that signed it.
+    pub verifier_key: String,
+    /// What is so of each text.
+    pub texts: Vec<Standing>,
+}
+
+/// Either the log is as it must be, or it is said what is wrong.
+type Judged<T> = Result<Result<T, Finding>, AuditError>;
+
+/// Hands on what is wrong.
+macro_rules! sound {
+    ($judged:expr) => {
+        match $judged {
+            Ok(sound) => sound,
+            Err(finding) => return Ok(Err(finding.into())),
+        }
+    };
+}
+
+/// Looks at the log of one node.
+pub struct Auditor {
+    node: Issuer,
+    clock: Clock,
+    kept: Kept,
+    known: KeptLog,
+    /// Tiles that were proved or are to be, of the checkpoint at hand.
+    tiles: Tiles,
+    have: Vec<Tile>,
+}
+
+impl Auditor {
+    /// An auditor of the node at `url`, that keeps what it sees below `dir`.
+    ///
+    /// `anchor`: the PEM text of the anchor that the trust list is held to; `None`: the one that is kept, else the first that is
+    /// seen. `roots`: whose TLS certificates are believed. Errors: [`AuditError`].
+    pub fn new(
+        url: &str,
+        roots: rustls::RootCertStore,
+        dir: PathBuf,
+        anchor: Option<&str>,
+        clock: Clock,
+    ) -> Result<Auditor, AuditError> {
+        let named = anchor.map(|pem| crate::keyring::public_key_of_pem(pem).ok_or(AuditError::Anchor)).transpose()?;
+        let (kept, mut known) = Kept::open(dir, url)?;
+        if named.is_some() {
+            known.anchor = named;
+        }
+        Ok(Auditor { node: Issuer::new(url, roots)?, clock, kept, known, tiles: Tiles::default(), have: Vec::new() })
+    }
+
+    /// The anchor that the trust list is held to.
+    pub fn anchor(&self) -> Option<&PublicKey> {
+        self.known.anchor.as_ref()
+    }
+
+    /// Looks at the log: at its checkpoint, at all entries that were not seen before, and at whether `texts` are in it.
+    ///
+    /// `told`: hears how many entries were looked at, and of how many. What is sound is kept; what is not is kept beside it, as
+    /// evidence. Errors: [`AuditError`]; then nothing can be said of the log.
+    pub async fn look(&mut self, texts: &[String], told: impl Fn(u64, u64)) -> Judged<Seen> {
+        let before = self.known.frontier.size();
+        let began = Instant::now();
+        loop {
+            let late = began.elapsed() > PROMISED;
+            let (checkpoint, verifier_key) = match self.follow(&told).await? {
+                // Nothing was in it yet, and something is to be.
+                Err(Finding::Missing(path))
+                    if path == CHECKPOINT && !late && texts.iter().any(|text| self.is_new(text)) =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+                followed => sound!(followed),
+            };
+            let mut standings = Vec::with_capacity(texts.len());
+            for text in texts {
+                standings.push(sound!(self.stands(text, &checkpoint).await?));
+            }
+            let may_come =
+                |(text, standing): (&String, &Standing)| *standing == Standing::NotLogged && self.is_new(text);
+            if late || !texts.iter().zip(&standings).any(may_come) {
+                return Ok(Ok(Seen { checkpoint, before, verifier_key, texts: standings }));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// True if a text says that it was signed so short a time ago that it need not be in the log yet.
+    fn is_new(&self, text: &str) -> bool {
+        let issued_at = codec::with_cose(text, |profile, bytes| {
+            Ok::<_, CodecError>(codec::decode_claims(profile, cose::parse(bytes)?.payload)?.issued_at)
+        });
+        let issued_at = issued_at.ok().flatten().unwrap_or(UnixSeconds(i64::MIN));
+        issued_at.0 > self.clock.now().0.saturating_sub(PROMISED.as_secs() as i64)
+    }
+
+    /// Takes the newest checkpoint, and everything between what was seen before and it.
+    async fn follow(&mut self, told: &impl Fn(u64, u64)) -> Judged<(Checkpoint, String)> {
+        let signers = sound!(self.signers().await?);
+        let note = sound!(self.get(CHECKPOINT.to_owned(), checkpoint::MAX_LEN).await?);
+        let checkpoint = sound!(Checkpoint::open(&note, &signers));
+        let alone = |key: &&PublicKey| Checkpoint::open(&note, [*key]).is_ok();
+        let signer = signers.iter().find(alone).and_then(|key| checkpoint::verifier_key(&checkpoint.origin, key));
+        let finding = match &self.known.origin {
+            Some(origin) if *origin != checkpoint.origin => Some(Finding::Renamed),
+            _ if checkpoint.size < self.known.frontier.size() => {
+                Some(Finding::Shrunk { before: self.known.frontier.size(), now: checkpoint.size })
+            }
+            _ => None,
+        };
+        let finding = match finding {
+            Some(finding) => Some(finding),
+            None => {
+                let frontier = sound!(self.grown(checkpoint.size, told).await?);
+                let same = frontier.root() == checkpoint.root;
+                if same {
+                    self.known.frontier = frontier;
+                }
+                (!same).then_some(Finding::Forked)
+            }
+        };
+        if let Some(finding) = finding {
+            self.kept.put_evidence(&note, checkpoint.size)?;
+            return Ok(Err(finding));
+        }
+        (self.tiles, self.have) = (Tiles::default(), Vec::new());
+        self.known.origin = Some(checkpoint.origin.clone());
+        self.known.note = String::from_utf8_lossy(&note).into_owned();
+        self.kept.put(&self.known)?;
+        Ok(Ok((checkpoint, signer.unwrap_or_default())))
+    }
+
+    /// The keys that may sign checkpoints now, by the trust list that the anchor signed.
+    async fn signers(&mut self) -> Judged<Vec<PublicKey>> {
+        let (bytes, now) = (self.node.signed("v1/trust-list").await?, self.clock.now());
+        let anchor = match self.known.anchor.take() {
+            Some(anchor) => anchor,
+            None => sound!(TrustListDocument::anchor_named_in(&bytes).map_err(Finding::TrustList)),
+        };
+        let list = TrustListDocument::open(&bytes, [&anchor], now, self.known.trust_version);
+        let list = list.and_then(|list| Ok((list.stamp().version, list.publishers()?)));
+        self.known.anchor = Some(anchor);
+        let (version, publishers) = sound!(list.map_err(Finding::TrustList));
+        self.known.trust_version = version;
+        let may_sign = publishers.into_iter().filter(|publisher| publisher.may_sign(now));
+        Ok(Ok(may_sign.map(|publisher| publisher.key).collect()))
+    }
+
+    /// What was seen before with the entries up to `size`.
+    async fn grown(&self, size: u64, told: &impl Fn(u64, u64)) -> Judged<Frontier> {
+        let mut frontier = self.known.frontier.clone();
+        let tiles = (frontier.size() / WIDTH..size.div_ceil(WIDTH)).filter_map(|n| Tile::of_tree(0, n, size));
+        let mut bundles = stream::iter(tiles).map(|tile| self.entries(tile)).buffered(AT_ONCE);
+        while let Some(entries) = bundles.next().await {
+            // Of the first bundle some may be known.
+            let entries = sound!(entries?);
+            let known = frontier.size() % WIDTH;
+            entries.iter().skip(known as usize).for_each(|entry| frontier.push(entry));
+            told(frontier.size(), size);
+        }
+        Ok(Ok(frontier))
+    }
+
+    async fn entries(&self, tile: Tile) -> Judged<Vec<Hash>> {
+        let path = format!("v1/log/tile/{}", Resource::Entries(tile));
+        let bytes = sound!(self.get(path.clone(), usize::from(tile.width) * 34).await?);
+        // Each behind its length in two bytes.
+        let entry = |bytes: &[u8; 34]| bytes.strip_prefix(&[0, 32]).and_then(|entry| entry.try_into().ok());
+        let entries: Option<Vec<Hash>> = match bytes.as_chunks::<34>() {
+            (entries, []) => entries.iter().map(entry).collect(),
+            _ => None,
+        };
+        Ok(entries.filter(|entries| entries.len() == usize::from(tile.width)).ok_or(Finding::Malformed(path)))
+    }
+
+    /// Whether a text is in the log. The node learns the first digits of its entry, and in which tile it is.
+    async fn stands(&mut self, text: &str, checkpoint: &Checkpoint) -> Judged<Standing> {
+        let entry = match entry_of_text(text.trim_matches([' ', '\t', '\r', '\n'])) {
+            Ok(entry) => entry,
+            Err(error) => return Ok(Ok(Standing::Unreadable(error))),
+        };
+        let named = sound!(self.named(&entry, checkpoint.size).await?);
+        let mut standing = Standing::NotLogged;
+        for index in named.into_iter().filter(|index| *index < checkpoint.size) {
+            sound!(self.fetch(&needed(index, checkpoint.size)).await?);
+            let proof = self.tiles.inclusion(index, checkpoint.size).unwrap_or_default();
+            if proves(&leaf_hash(&entry), index, checkpoint.size, &proof, &checkpoint.root) {
+                return Ok(Ok(Standing::Logged(index)));
+            }
+            standing = Standing::NotProved;
+        }
+        Ok(Ok(standing))
+    }
+
+    /// Where the log says that an entry is.
+    async fn named(&self, entry: &Hash, size: u64) -> Judged<Vec<u64>> {
+        #[derive(Deserialize)]
+        struct Named {
+            begins: String,
+            index: u64,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            entries: Vec<Named>,
+        }
+        let begins = format!("{:016x}", head_of(entry));
+        // The log grew, or we asked a node that is behind.
+        let digits = prefix_digits(size) as usize;
+        for digits in [digits, digits + 1, digits - 1].into_iter().filter(|digits| *digits > 0) {
+            let path = format!("v1/log/by-prefix/{}", begins.get(..digits).unwrap_or(&begins));
+            match self.node.plain(&path, MAX_NAMED_BYTES).await {
+                Err(FollowError::Answer(400)) => {}
+                Err(FollowError::Answer(404)) => return Ok(Err(Finding::Missing(path))),
+                Err(FollowError::TooLarge) => return Ok(Err(Finding::Malformed(path))),
+                Err(error) => return Err(error.into()),
+                Ok(json) => {
+                    let answer = serde_json::from_slice::<Answer>(&json).map_err(|_| Finding::Malformed(path));
+                    let same = sound!(answer).entries.into_iter().filter(|named| named.begins == begins);
+                    return Ok(Ok(same.map(|named| named.index).take(4).collect()));
+                }
+            }
+        }
+        Ok(Err(Finding::Malformed("v1/log/by-prefix".to_owned())))
+    }
+
+    /// Fetches those of the tiles that are not at hand.
+    async fn fetch(&mut self, wanted: &[Tile]) -> Judged<()> {
+        for tile in wanted {
+            if self.have.contains(tile) {
+                continue;
+            }
+            let path = format!("v1/log/tile/{}", Resource::Hashes(*tile));
+            let bytes = sound!(self.get(path.clone(), usize::from(tile.width) * 32).await?);
+            let hashes = match bytes.as_chunks::<32>() {
+                (hashes, []) if hashes.len() == usize::from(tile.width) => hashes.to_vec(),
+                _ => return Ok(Err(Finding::Malformed(path))),
+            };
+            self.tiles.add(tile.level, tile.n, hashes);
+            self.have.push(*tile);
+        }
+        Ok(Ok(()))
+    }
+
+    async fn get(&self, path: String, most: usize) -> Judged<Vec<u8>> {
+        match self.node.plain(&path, most.min(signed::MAX_LEN)).await {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(FollowError::Answer(404)) => Ok(Err(Finding::Missing(path))),
+            Err(FollowError::TooLarge) => Ok(Err(Finding::Malformed(path))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
