@@ -58,11 +58,6 @@ export const clock = (ms: number) => inVietNam(ms).slice(11, 19);
 /** The date in Viet Nam of an instant in milliseconds since 1970, as ISO 8601 writes it. */
 export const dateOf = (ms: number) => inVietNam(ms).slice(0, 10);
 
-/** Text that is the same with and without marks, in any case: what is looked for in. */
-export function plain(text: string): string {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').replaceAll(/[đĐ]/g, 'd').toLowerCase();
-}
-
 /** A province's name without what it is: everybody knows. */
 export function shortName(name: string): string {
   return name.replace(/^(Tỉnh|Thành phố) /, '');
