@@ -7,3 +7,5 @@ import './board.test.mjs';
 import './centre.test.mjs';
 import './citizen.test.mjs';
 import './desk.test.mjs';
+import './desk-offline.test.mjs';
+import './desk-answers.test.mjs';

@@ -1,6 +1,6 @@
 // The response centre's cases, as the service has them.
 import { type Schemas, apiAs } from '../api/client';
-import { plain } from '../shared/communes';
+import { plain } from '../shared/plain';
 
 /** What was done with a case. */
 export interface Step {

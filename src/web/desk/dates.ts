@@ -1,15 +1,14 @@
 // Days and times as they are typed and sent. Days are Viet Nam's, which is seven hours ahead of UTC all the year.
 
-const AHEAD_S = 7 * 3600;
+import { clock, today } from '../shared/figures';
+import { vietnameseDay as dayOf } from '../verify/dates';
 
-/** The day in Viet Nam at an instant, `seconds` since 1970: `YYYY-MM-DD`. */
-export const dayOf = (seconds: number) => new Date((seconds + AHEAD_S) * 1000).toISOString().slice(0, 10);
+export { dayOf, today };
 
-/** The time of that day: `HH:MM`. */
-export const timeOf = (seconds: number) => new Date((seconds + AHEAD_S) * 1000).toISOString().slice(11, 16);
+/** The time of day in Viet Nam at an instant, `seconds` since 1970: `HH:MM`. */
+export const timeOf = (seconds: number) => clock(seconds * 1000).slice(0, 5);
 
 const now = () => Math.floor(Date.now() / 1000);
-export const today = () => dayOf(now());
 export const thisMinute = () => timeOf(now());
 
 /** A day and a time in Viet Nam as an instant. */

@@ -1,10 +1,5 @@
 // People found by what somebody types: words without marks, digits of a number.
-
-/** Without marks and in small letters: `Nguyễn Thị Đào` and `nguyen thi dao` are the same. */
-export function folded(text: string): string {
-  const letters = text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-  return letters.replace(/[đð]/g, 'd');
-}
+import { plain } from '../shared/plain';
 
 /** The digits of a number as it is compared: without spaces and dots, +84 and 84 as 0. */
 export function digits(text: string): string {
@@ -14,16 +9,16 @@ export function digits(text: string): string {
 
 /** What of a person is looked through, made once. */
 export interface Indexed {
-  /** The words of the folded name. */
+  /** The words of the name, without marks. */
   words: string[];
-  /** The phone, the identity number's end, record numbers: folded, without spaces. */
+  /** The phone, the identity number's end, record numbers: without marks, in small letters. */
   numbers: string[];
 }
 
 export function indexed(name: string, numbers: (string | undefined)[]): Indexed {
   const kept = numbers.filter((number) => number !== undefined && number !== '') as string[];
-  const forms = kept.flatMap((number) => (/[a-z]/i.test(number) ? [folded(number)] : [digits(number)]));
-  return { words: folded(name).split(/[\s-]+/).filter(Boolean), numbers: forms };
+  const forms = kept.flatMap((number) => (/[a-z]/i.test(number) ? [plain(number)] : [digits(number)]));
+  return { words: plain(name).split(/[\s-]+/).filter(Boolean), numbers: forms };
 }
 
 /** Whether a text is a number, or the beginning of one. */
@@ -31,7 +26,7 @@ export const isNumber = (query: string) => /^[+\d][\d\s.()-]*$/.test(query.trim(
 
 /** True if `query` means somebody: its words begin words of the name, in their order; or its digits stand in one of the numbers. */
 export function means(query: string, { words, numbers }: Indexed): boolean {
-  const text = folded(query.trim());
+  const text = plain(query);
   if (text === '') return true;
   if (isNumber(query)) {
     const wanted = digits(query);

@@ -2,9 +2,10 @@
 // device, in memory; kept sealed so that a page that is loaded again without a network still has it.
 import { type Schemas, apiAs, worded } from '../api/client';
 import { keep, recall } from '../shared/device';
-import type { Before } from './draft';
+import { plain } from '../shared/plain';
 import { today } from './dates';
-import { type Indexed, folded, indexed, means } from './fold';
+import type { Before } from './draft';
+import { type Indexed, indexed, means } from './fold';
 import { dropLists, keepList, list } from './keep/database';
 import { dayPrefix } from './keep/number';
 import { seal, unseal } from './keep/seal';
@@ -196,7 +197,7 @@ function peopleOf({ sessions, doses }: Kept): Known[] {
 /** Everybody with what of them is looked through. */
 function indexOf(people: Known[], doses: Listed[]): [Known, Indexed][] {
   const numbers = new Map<string, string[]>();
-  for (const { person, record_no } of doses) numbers.set(person, [...(numbers.get(person) ?? []), folded(record_no)]);
+  for (const { person, record_no } of doses) numbers.set(person, [...(numbers.get(person) ?? []), plain(record_no)]);
   return people.map((known) => [known, indexed(known.name, [known.phone, known.ends, ...(numbers.get(known.id) ?? [])])]);
 }
 

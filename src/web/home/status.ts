@@ -1,5 +1,6 @@
 // How somebody stands on the way from registering to a full course, and which certificate is theirs to show.
 import type { Schemas } from '../api/client';
+import { today } from '../shared/figures';
 
 export type Person = Schemas['RecordDocument'];
 export type Certificate = Schemas['HeldDocument'];
@@ -20,11 +21,6 @@ export type Standing =
 export function certificateOf(person: Person): Certificate | undefined {
   const last = (state: string) => person.certificates.filter((certificate) => certificate.state === state).at(-1);
   return last('valid') ?? last('expired');
-}
-
-/** Today in Viet Nam, as ISO 8601 writes it. */
-export function today(): string {
-  return new Date(Date.now() + 7 * 3600 * 1000).toISOString().slice(0, 10);
 }
 
 /** The next session in which somebody has a place. */

@@ -21,8 +21,3 @@ export function communeName({ name, district, province }: Commune): string {
 export function provinceName(name: string): string {
   return name.replace(/^Tỉnh /, '').replace(/^Thành phố /, 'TP ');
 }
-
-/** A text without marks and case: what is the same however it is typed. */
-export function plain(text: string): string {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').replace(/[đĐ]/g, 'd').toLowerCase().trim();
-}

@@ -1,7 +1,7 @@
 // Vaccination sites: the names of those whose codes a page has, and those of a province, each asked for when it is needed.
 import { SvelteMap } from 'svelte/reactivity';
 import { api, type Schemas } from '../api/client';
-import { plain } from './communes';
+import { plain } from './plain';
 
 export type Facility = Schemas['FacilityDocument'];
 

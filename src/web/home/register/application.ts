@@ -2,7 +2,8 @@
 import type { Schemas } from '../../api/client';
 import type { Commune } from '../../shared/communes';
 import type { Errors } from '../fields';
-import { type Person, today } from '../status';
+import { today } from '../../shared/figures';
+import type { Person } from '../status';
 import { words } from '../words/register';
 
 export type Form = Schemas['DeclarationForm'];
