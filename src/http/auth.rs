@@ -306,10 +306,8 @@ impl Staff {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
             reach => Staff { _wrote: reading::note_write(request, app, &caller), caller, reach },
         };
-        if let Some(account) = staff.account() {
-            if app.ended_sessions().is_over(account, staff.caller.epoch) {
-                return Err(AuthError::Expired.into());
-            }
+        if staff.account().is_some_and(|account| app.ended_sessions().is_over(account, staff.caller.epoch)) {
+            return Err(AuthError::Expired.into());
         }
         Ok(staff)
     }
