@@ -115,9 +115,10 @@ impl Store {
                     tx.query(sql, &[table]).await?;
                     continue;
                 }
-                Placement::ByPerson if *table == "person" => ("person_id", "default"),
+                // Beside no other: a table that it is put beside is locked, another schema's too.
+                Placement::ByPerson if *table == "person" => ("person_id", "none"),
                 Placement::ByPerson => ("person_id", "person"),
-                Placement::By(column) => (*column, "default"),
+                Placement::By(column) => (*column, "none"),
             };
             let sql =
                 "-- place by column\nSELECT create_distributed_table(($1::text)::regclass, $2, colocate_with => $3)";
