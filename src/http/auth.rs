@@ -306,10 +306,10 @@ impl Staff {
             Reach::No => return Err(Problem::new(Kind::ROLE_NOT_ALLOWED)),
             reach => Staff { _wrote: reading::note_write(request, app, &caller), caller, reach },
         };
-        if let Some(account) = staff.account() {
-            if app.ended_sessions().is_over(account, staff.caller.epoch) {
-                return Err(AuthError::Expired.into());
-            }
+        if let Some(account) = staff.account()
+            && app.ended_sessions().is_over(account, staff.caller.epoch)
+        {
+            return Err(AuthError::Expired.into());
         }
         Ok(staff)
     }

@@ -176,8 +176,8 @@ impl Store {
              SELECT {} FROM dose d WHERE d.person_id = ANY($1) AND d.voided_at IS NULL ORDER BY d.given_at, d.dose_id",
             doses::COLUMNS
         );
-        for row in client.query(&client.prepare_cached(&sql).await?, &[/* people */ &ids]).await? {
-            let dose = doses::dose_of(&row)?;
+        for row in &self.rows(&sql, &[/* people */ &ids]).await? {
+            let dose = doses::dose_of(row)?;
             if let Some(placed) = people.iter_mut().find(|placed| placed.person == dose.person) {
                 placed.doses.push(dose);
             }
