@@ -115,10 +115,9 @@ impl Store {
                     tx.query(sql, &[table]).await?;
                     continue;
                 }
-                // Beside no other: a table that it is put beside is locked, another schema's too.
-                Placement::ByPerson if *table == "person" => ("person_id", "none"),
+                Placement::ByPerson if *table == "person" => ("person_id", "default"),
                 Placement::ByPerson => ("person_id", "person"),
-                Placement::By(column) => (*column, "none"),
+                Placement::By(column) => (*column, "default"),
             };
             let sql =
                 "-- place by column\nSELECT create_distributed_table(($1::text)::regclass, $2, colocate_with => $3)";
