@@ -45,7 +45,9 @@ impl Issue {
             why: "asked for on the command line".to_owned(),
         };
         let shown = match desk.issue_to(self.person, &by, now).await {
-            Ok(issued) => desk.show(&desk.store, &issued.certificate.uvci, profile, now).await.map(|shown| (shown, issued.new)),
+            Ok(issued) => {
+                desk.show(&desk.store, &issued.certificate.uvci, profile, now).await.map(|shown| (shown, issued.new))
+            }
             Err(error) => Err(error),
         };
         let (shown, new) = match shown {
