@@ -1,5 +1,6 @@
 //! How long a revocation takes to every other node: two full nodes on one database and a verifier node that follows the first, as
 //! processes of their own. Each is asked again and again, from the instant at which the first has answered that it is revoked.
+
 #![allow(clippy::indexing_slicing, reason = "a JSON value that is indexed by a name it does not have answers null")]
 
 use std::net::SocketAddr;
