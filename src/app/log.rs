@@ -69,15 +69,22 @@ impl App {
             let (origin, sign) = (origin(&self.config), |checkpoint: &Checkpoint| checkpoint.sign(&key));
             loop {
                 match self.store.grow_log(self.node, &origin, self.clock.now(), anew, &sign).await? {
-                    Ok(Grown::By(_)) => anew = false,
-                    Ok(Grown::Nothing | Grown::Elsewhere) => break,
+                    // What came meanwhile waits for the next time: while much is signed, some always waits.
+                    Ok(Grown::By { more: true, .. }) if !*self.stop.borrow() => anew = false,
+                    Ok(Grown::By { .. } | Grown::Nothing | Grown::Elsewhere) => break,
                     Err(error) => {
                         tracing::warn!(code = error.code(), "cannot sign the transparency log; what was signed waits");
                         break;
                     }
                 }
+                self.note_log().await?;
             }
         }
+        self.note_log().await
+    }
+
+    /// Notes how the log is.
+    async fn note_log(&self) -> Result<(), StoreError> {
         let waits_since = self.store.log_waits_since().await?.map_or(0, |at| at.0.max(1));
         self.log.waits_since.store(waits_since, Ordering::Relaxed);
         let head = self.store.log_head().await?;

@@ -19,8 +19,10 @@ use crate::tlog::{Checkpoint, Edge, Hash, Tile, head_of};
 /// For how long the holder of the sequencer's lease holds it; another node takes over after that.
 const LEASE: Duration = Duration::from_secs(3);
 const SEQUENCER: &str = "log-sequencer";
-/// Batches numbered in one transaction: some ten seconds' of a country's.
+/// Batches numbered in one transaction at most.
 const BATCHES: i64 = 256;
+/// Entries numbered in one transaction: no batch is begun beyond these. More than a second's of a country's.
+const ENTRIES: i64 = 16_384;
 
 const HEAD: StoreError = StoreError::Unreadable("log_head");
 const TILE: StoreError = StoreError::Unreadable("log_tile");
@@ -43,8 +45,13 @@ pub type SignCheckpoint<'a> = &'a (dyn Fn(&Checkpoint) -> Result<String, KeyErro
 /// What came of numbering.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Grown {
-    /// The log has so many entries more, and perhaps others wait.
-    By(u64),
+    /// The log grew.
+    By {
+        /// How many entries it has more.
+        entries: u64,
+        /// True if what waited was too much for one transaction: others may wait still.
+        more: bool,
+    },
     /// Nothing waits.
     Nothing,
     /// Another node holds the lease.
@@ -192,7 +199,7 @@ impl Work for Grow<'_> {
         if !tx.holds_lease(SEQUENCER, self.node).await? {
             return Ok(Ok(Grown::Elsewhere));
         }
-        let (batches, entries) = tx.log_batches().await?;
+        let (batches, entries, more) = tx.log_batches().await?;
         if batches.is_empty() && !self.anew {
             return Ok(Ok(Grown::Nothing));
         }
@@ -213,20 +220,29 @@ impl Work for Grow<'_> {
         tx.find_log_entries(&entries, size).await?;
         tx.put_log_head(&LogHead { checkpoint, note, signed_at: self.now }).await?;
         tx.forget_log_batches(&batches).await?;
-        Ok(Ok(Grown::By(entries.len() as u64)))
+        Ok(Ok(Grown::By { entries: entries.len() as u64, more }))
     }
 }
 
 impl Tx<'_> {
-    /// What waits, oldest first: the batches and all their entries.
-    async fn log_batches(&self) -> Result<(Vec<Uuid>, Vec<Hash>), StoreError> {
-        let sql = "-- log batches\nSELECT batch_id, entries FROM log_pending ORDER BY at, batch_id LIMIT $1";
-        let rows = self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* limit */ &BATCHES]).await?;
+    /// What waits, oldest first, as much as goes into one transaction: the batches, all their entries, and whether more may wait.
+    async fn log_batches(&self) -> Result<(Vec<Uuid>, Vec<Hash>, bool), StoreError> {
+        let sql = "-- log batches
+                   SELECT batch_id, entries, waiting FROM (
+                       SELECT batch_id, at, entries, count(*) OVER () AS waiting,
+                              CAST(sum(octet_length(entries)) OVER (ORDER BY at, batch_id) AS bigint) - octet_length(entries) AS before
+                       FROM (SELECT batch_id, at, entries FROM log_pending ORDER BY at, batch_id LIMIT $1) AS oldest
+                   ) AS counted WHERE before < $2 ORDER BY at, batch_id";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let bytes = ENTRIES * size_of::<Hash>() as i64;
+        let rows = self.inner.query(&stmt, &[/* batches */ &BATCHES, /* bytes */ &bytes]).await?;
         let mut entries = Vec::new();
         for row in &rows {
             entries.extend(hashes(row.get(1), PENDING)?);
         }
-        Ok((rows.iter().map(|row| row.get(0)).collect(), entries))
+        let waiting = rows.first().map_or(0, |row| row.get(2));
+        let more = waiting == BATCHES || waiting > rows.len() as i64;
+        Ok((rows.iter().map(|row| row.get(0)).collect(), entries, more))
     }
 
     async fn forget_log_batches(&self, batches: &[Uuid]) -> Result<(), StoreError> {

@@ -187,7 +187,10 @@ async fn what_was_signed_is_logged_once_whichever_statement_of_it_is_lost() {
             node.store.stop_logging(id).await.expect("gives it back");
             let other = Uuid::new_v4();
             let grown = scene.other.store.grow_log(other, "a", now, false, &sign).await.expect("grows");
-            assert!(matches!(grown, Ok(Grown::By(3) | Grown::Nothing)), "{statement}, {fault:?}: {grown:?}");
+            assert!(
+                matches!(grown, Ok(Grown::By { entries: 3, more: false } | Grown::Nothing)),
+                "{statement}, {fault:?}: {grown:?}"
+            );
             scene.other.store.stop_logging(other).await.expect("gives it back");
             size += 3;
             let head = scene.other.store.log_head().await.expect("reads").expect("a log");
@@ -208,7 +211,7 @@ async fn a_node_whose_lease_is_over_numbers_nothing_and_a_tree_that_was_spoilt_i
     let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
     let grow = async |node: Uuid| scene.other.store.grow_log(node, "a", NOW, false, &sign).await;
     scene.other.certificates(2).await;
-    assert_eq!(grow(first).await.expect("grows"), Ok(Grown::By(2)));
+    assert_eq!(grow(first).await.expect("grows"), Ok(Grown::By { entries: 2, more: false }));
     assert_eq!(grow(second).await.expect("asks"), Ok(Grown::Elsewhere));
     // While the first is asleep between taking the lease and its transaction, the second takes over.
     scene.proxy.arm("START TRANSACTION", Fault::Hold);
@@ -224,7 +227,7 @@ async fn a_node_whose_lease_is_over_numbers_nothing_and_a_tree_that_was_spoilt_i
     scene.other.record("79001", &dose_of(900)).await.expect("records");
     scene.proxy.release();
     assert_eq!(asleep.await.expect("no panic").expect("asks"), Ok(Grown::Elsewhere));
-    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By(1)));
+    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By { entries: 1, more: false }));
     assert_eq!(grow(second).await.expect("grows"), Ok(Grown::Nothing));
 
     // Nobody signs what does not go on from what was signed.
@@ -239,7 +242,7 @@ async fn a_node_whose_lease_is_over_numbers_nothing_and_a_tree_that_was_spoilt_i
     let nobody = |_: &Checkpoint| Err(KeyError::Unavailable);
     let refused = scene.other.store.grow_log(second, "a", NOW, false, &nobody).await.expect("asks");
     assert_eq!((refused, logged(&scene.client).await), (Err(KeyError::Unavailable), 1));
-    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By(1)));
+    assert_eq!(grow(second).await.expect("grows"), Ok(Grown::By { entries: 1, more: false }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
