@@ -69,7 +69,7 @@ pub struct CertificateState {
     /// Its pictures, unless it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     links: Option<Links>,
-    /// That it is in the transparency log, in its compact form; absent for the ten seconds until it is.
+    /// That it is in the transparency log, in its compact form; absent for the ten seconds until it is, and when it cannot be proved.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<LogProof>,
 }
@@ -177,10 +177,13 @@ pub async fn get_certificate(
     let (detail, _) = of_theirs(&app, &request, &path).await?;
     let row = &detail.row;
     let entry = tlog::entry(&row.compact).map_err(Problem::internal)?;
-    let logged = match app.log_proof(&entry).await {
-        // While the primary is away nobody knows where it is in the log.
-        Err(_) if app.store().age().is_some() => None,
-        logged => logged?,
+    // While the primary is away nobody knows where it is in the log; and the record is worth more than its proof.
+    let logged = match app.store().age() {
+        Some(_) => None,
+        None => app.log_proof(&entry).await.unwrap_or_else(|error| {
+            tracing::error!(code = error.code(), "cannot prove that a certificate is in the log");
+            None
+        }),
     };
     let state = CertificateState {
         uvci: row.uvci.to_string(),
