@@ -13,7 +13,7 @@ use crate::store::{GroupCommit, GroupCommitSettings, Store};
 
 /// How long a verdict waits for the registry.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// For how long it is not asked after it did not answer.
+/// For how long it is not asked after it did not answer. Then one asks alone; the others rest on until that one has its answer.
 const REST: Duration = Duration::from_secs(1);
 /// Waiting at most; asked together at most; questions at once.
 const SETTINGS: GroupCommitSettings = GroupCommitSettings { queue: 2_048, batch: 256, workers: 2 };
@@ -36,6 +36,20 @@ struct Turns {
     batch_from: Option<Instant>,
 }
 
+impl Turns {
+    /// Whether one who would ask now may. The first after a rest begins the next one, which an answer ends.
+    fn may_ask(&mut self, now: Instant) -> bool {
+        match self.rests_until {
+            Some(until) if now < until => false,
+            Some(_) => {
+                self.rests_until = Some(now + REST);
+                true
+            }
+            None => true,
+        }
+    }
+}
+
 impl Registry {
     /// The registry in `store`. Must be made within a tokio runtime.
     pub fn new(store: Store) -> Registry {
@@ -53,34 +67,37 @@ impl Registry {
 
     /// Whether the registry knows a certificate of this name; `None` if it does not say so in time.
     pub async fn knows(&self, uvci: Uvci) -> Option<bool> {
-        if self.turns().rests_until.is_some_and(|until| Instant::now() < until) {
+        if !self.turns().may_ask(Instant::now()) {
             return None;
         }
         let answer = tokio::time::timeout(PATIENCE, self.asked.submit(uvci)).await;
         let known = answer.ok().and_then(Result::ok).flatten();
-        self.turns().rests_until = known.is_none().then(|| Instant::now() + REST);
+        self.note(known.is_some());
         known
     }
 
-    /// Whether a batch may ask now; the next one may a while later.
+    /// Goes on, or rests, by whether it answered.
+    fn note(&self, answered: bool) {
+        self.turns().rests_until = (!answered).then(|| Instant::now() + REST);
+    }
+
+    /// Whether a batch may ask now; the next one may a while later. Who has a turn asks.
     pub fn has_turn(&self) -> bool {
         let (mut turns, now) = (self.turns(), Instant::now());
-        let has = [turns.rests_until, turns.batch_from].into_iter().flatten().all(|from| now >= from);
+        let has = turns.batch_from.is_none_or(|from| now >= from) && turns.may_ask(now);
         if has {
             turns.batch_from = Some(now + BATCH_EVERY);
         }
         has
     }
 
-    /// Which of these the registry knows, in their order; all `None` if it does not say so in time. Ask for a turn first.
+    /// Which of these the registry knows, one at least, in their order; all `None` if it does not say so in time. Ask for a turn
+    /// first.
     pub async fn know(&self, uvcis: &[Uvci]) -> Vec<Option<bool>> {
-        match tokio::time::timeout(PATIENCE, ask(&self.store, uvcis)).await {
-            Ok(known) => known,
-            Err(_) => {
-                self.turns().rests_until = Some(Instant::now() + REST);
-                vec![None; uvcis.len()]
-            }
-        }
+        let answer = tokio::time::timeout(PATIENCE, ask(&self.store, uvcis)).await;
+        let known = answer.unwrap_or_else(|_| vec![None; uvcis.len()]);
+        self.note(known.iter().any(Option::is_some));
+        known
     }
 
     /// Answers what is asked, and takes no more questions.

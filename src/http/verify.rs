@@ -93,11 +93,12 @@ async fn ask(registry: &Registry, engine: &Engine, unasked: &Unasked, json: &mut
     }
 }
 
-/// Asks the registry of the lines that have a name, and says so in those that it does not know.
+/// Asks the registry of the lines that have a name, if it is a batch's turn, and says so in those that it does not know.
 async fn ask_all(registry: &Registry, engine: &Engine, json: Vec<u8>, names: &[Option<Name>]) -> Vec<u8> {
     let uvcis: Vec<Uvci> =
         names.iter().filter_map(|name| if let Some(Name::Ours(uvci)) = name { Some(*uvci) } else { None }).collect();
-    let known = if uvcis.is_empty() { Vec::new() } else { registry.know(&uvcis).await };
+    // A turn that is taken is used: a chunk without names of ours leaves it to another.
+    let known = if !uvcis.is_empty() && registry.has_turn() { registry.know(&uvcis).await } else { Vec::new() };
     let unknown: Vec<Uvci> =
         uvcis.into_iter().zip(known).filter(|(_, known)| *known == Some(false)).map(|(uvci, _)| uvci).collect();
     let is_unknown = |name: &Option<Name>| match name {
@@ -221,8 +222,7 @@ impl Batch {
     async fn verdicts(&self, chunk: Bytes) -> Result<Bytes, Problem> {
         let lines = readable(&chunk);
         let texts: Vec<&str> = lines.split_terminator('\n').collect();
-        let registry = self.registry.as_deref().filter(|registry| registry.has_turn());
-        let answers = self.engine.recall_all(&texts, registry.is_some());
+        let answers = self.engine.recall_all(&texts, self.registry.is_some());
         let missing = answers.missing().filter_map(|at| texts.get(at));
         let (json, names) = if missing.filter(|text| !self.is_quick(text)).count() <= INLINE {
             self.engine.complete(answers, &texts)
@@ -235,7 +235,7 @@ impl Batch {
             };
             web::block(rest).await.map_err(Problem::internal)?
         };
-        Ok(Bytes::from(match registry {
+        Ok(Bytes::from(match self.registry.as_deref() {
             Some(registry) => ask_all(registry, &self.engine, json, &names).await,
             None => json,
         }))
