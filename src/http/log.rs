@@ -20,6 +20,8 @@ use crate::tlog::{Hash, Resource, prefix_digits};
 
 /// What never changes. Source: C2SP tlog-tiles, "caching headers SHOULD be long-lived".
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// What never changes, and is soon asked for by nobody: a tile that is not full.
+const AN_HOUR: &str = "public, max-age=3600";
 /// What changes every second. Source: C2SP tlog-tiles, "SHOULD prevent caching beyond a few seconds".
 const A_SECOND: &str = "public, max-age=1";
 
@@ -84,7 +86,7 @@ pub async fn get_tile(
     };
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::ETAG, format!("\"{tag}\"")));
-    response.insert_header((header::CACHE_CONTROL, FOR_EVER));
+    response.insert_header((header::CACHE_CONTROL, if resource.tile().is_full() { FOR_EVER } else { AN_HOUR }));
     Ok(match bytes {
         None => response.finish(),
         // Hashes: gzip would not make them smaller.
