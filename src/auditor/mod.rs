@@ -126,7 +126,7 @@ impl Finding {
 pub enum Standing {
     /// It is in the log, and that was proved.
     Logged(u64),
-    /// It is not in the log: it was signed behind the registry's back.
+    /// It is not in the log: signed behind the registry's back, unless the node's `/readyz` says that the log is late.
     NotLogged,
     /// The log says that it is there, and does not prove it.
     NotProved,

@@ -136,7 +136,10 @@ fn say(context: &Context, url: &str, anchor: &str, texts: &[String], seen: &Seen
 fn describe(standing: Standing) -> String {
     match standing {
         Standing::Logged(index) => format!("entry {index}"),
-        Standing::NotLogged => "not in the log: it was signed behind the registry's back".to_owned(),
+        Standing::NotLogged => {
+            "not in the log: signed behind the registry's back, unless the node's /readyz says that the log is late"
+                .to_owned()
+        }
         Standing::NotProved => "the log says where it is, and does not prove it".to_owned(),
         Standing::Unreadable(error) => format!("no certificate: {error}"),
     }
