@@ -34,7 +34,9 @@ const AT_ONCE: usize = 8;
 const MAX_NAMED_BYTES: usize = 1 << 20;
 /// By when what was signed is in the log, and a second more.
 const PROMISED: Duration = Duration::from_secs(11);
-/// How often one that was signed a moment ago is looked for until then.
+/// For how long a node may be behind another at the same address, and a cache behind both, before the log is judged by it.
+const SETTLES: Duration = Duration::from_secs(3);
+/// How often one that was signed a moment ago, or is not on this node yet, is looked for until then.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Why a log could not be looked at.
@@ -86,7 +88,7 @@ pub enum Finding {
     #[error("the log is called otherwise than it was")]
     Renamed,
     /// It is smaller than it was.
-    #[error("the log had {before} entries, and has {now}")]
+    #[error("the log had {before} entries, and has {now}: an older checkpoint, or a shorter log")]
     Shrunk {
         /// Entries of the one that was seen before.
         before: u64,
@@ -259,8 +261,15 @@ impl Auditor {
     /// Takes the newest checkpoint, and everything between what was seen before and it.
     async fn follow(&mut self, told: &impl Fn(u64, u64)) -> Judged<(Checkpoint, String)> {
         let signers = sound!(self.signers().await?);
-        let note = sound!(self.get(CHECKPOINT.to_owned(), checkpoint::MAX_LEN).await?);
-        let checkpoint = sound!(Checkpoint::open(&note, &signers));
+        let began = Instant::now();
+        let (note, checkpoint) = loop {
+            let note = sound!(self.get(CHECKPOINT.to_owned(), checkpoint::MAX_LEN).await?);
+            let checkpoint = sound!(Checkpoint::open(&note, &signers));
+            if checkpoint.size >= self.known.frontier.size() || began.elapsed() > SETTLES {
+                break (note, checkpoint);
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
         let alone = |key: &&PublicKey| Checkpoint::open(&note, [*key]).is_ok();
         let signer = signers.iter().find(alone).and_then(|key| checkpoint::verifier_key(&checkpoint.origin, key));
         let finding = match &self.known.origin {
@@ -363,26 +372,36 @@ impl Auditor {
         }
         #[derive(Deserialize)]
         struct Answer {
+            size: u64,
             entries: Vec<Named>,
         }
         let begins = format!("{:016x}", head_of(entry));
-        // The log grew, or we asked a node that is behind.
+        // Never by more digits, whatever the node says: they would tell it more.
         let digits = prefix_digits(size) as usize;
-        for digits in [digits, digits + 1, digits - 1].into_iter().filter(|digits| *digits > 0) {
-            let path = format!("v1/log/by-prefix/{}", begins.get(..digits).unwrap_or(&begins));
-            match self.node.plain(&path, MAX_NAMED_BYTES).await {
-                Err(FollowError::Answer(400)) => {}
-                Err(FollowError::Answer(404)) => return Ok(Err(Finding::Missing(path))),
+        let path = format!("v1/log/by-prefix/{}", begins.get(..digits).unwrap_or(&begins));
+        let began = Instant::now();
+        loop {
+            let json = match self.node.plain(&path, MAX_NAMED_BYTES).await {
+                // A node that is behind may have no log yet, or one for which this is too much.
+                Err(FollowError::Answer(400 | 404)) => None,
                 Err(FollowError::TooLarge) => return Ok(Err(Finding::Malformed(path))),
-                Err(error) => return Err(error.into()),
-                Ok(json) => {
-                    let answer = serde_json::from_slice::<Answer>(&json).map_err(|_| Finding::Malformed(path));
-                    let same = sound!(answer).entries.into_iter().filter(|named| named.begins == begins);
+                json => Some(json?),
+            };
+            if let Some(json) = json {
+                let Ok(answer) = serde_json::from_slice::<Answer>(&json) else {
+                    return Ok(Err(Finding::Malformed(path)));
+                };
+                // Of a node that is behind it says nothing that an entry is not named.
+                if answer.size >= size {
+                    let same = answer.entries.into_iter().filter(|named| named.begins == begins);
                     return Ok(Ok(same.map(|named| named.index).take(4).collect()));
                 }
             }
+            if began.elapsed() > SETTLES {
+                return Ok(Err(Finding::Missing(path)));
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        Ok(Err(Finding::Malformed("v1/log/by-prefix".to_owned())))
     }
 
     /// Fetches those of the tiles that are not at hand.
@@ -403,12 +422,17 @@ impl Auditor {
         Ok(Ok(()))
     }
 
+    /// What is at `path`, `most` bytes at most; missing only if it stays so.
     async fn get(&self, path: String, most: usize) -> Judged<Vec<u8>> {
-        match self.node.plain(&path, most.min(signed::MAX_LEN)).await {
-            Ok(bytes) => Ok(Ok(bytes)),
-            Err(FollowError::Answer(404)) => Ok(Err(Finding::Missing(path))),
-            Err(FollowError::TooLarge) => Ok(Err(Finding::Malformed(path))),
-            Err(error) => Err(error.into()),
+        let began = Instant::now();
+        loop {
+            match self.node.plain(&path, most.min(signed::MAX_LEN)).await {
+                Ok(bytes) => return Ok(Ok(bytes)),
+                Err(FollowError::Answer(404)) if began.elapsed() > SETTLES => return Ok(Err(Finding::Missing(path))),
+                Err(FollowError::Answer(404)) => tokio::time::sleep(AGAIN).await,
+                Err(FollowError::TooLarge) => return Ok(Err(Finding::Malformed(path))),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }
