@@ -6,7 +6,7 @@
 
 mod kept;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,10 @@ const CHECKPOINT: &str = "v1/log/checkpoint";
 const AT_ONCE: usize = 8;
 /// The largest answer on a prefix that is read: ten times as many entries as there may be.
 const MAX_NAMED_BYTES: usize = 1 << 20;
+/// The most entries that a prefix has in an honest log: twice what is expected at most.
+const MAX_NAMED: usize = 512;
+/// Tiles that are kept between two texts at most: 32 MiB of them.
+const MAX_TILES: usize = 4_096;
 /// By when what was signed is in the log, and a second more.
 const PROMISED: Duration = Duration::from_secs(11);
 /// For how long a node may be behind another at the same address, and a cache behind both, before the log is judged by it.
@@ -159,6 +163,19 @@ pub struct Seen {
     pub verifier_key: String,
     /// What is so of each text.
     pub texts: Vec<Standing>,
+}
+
+/// Where the log says that an entry is.
+#[derive(Deserialize)]
+struct Named {
+    /// Its first digits.
+    begins: String,
+    index: u64,
+}
+
+/// The digits of an entry that an answer on a prefix has.
+fn begins(entry: &Hash) -> String {
+    format!("{:016x}", head_of(entry))
 }
 
 /// Either the log is as it must be, or it is said what is wrong.
@@ -344,16 +361,25 @@ impl Auditor {
         Ok(entries.filter(|entries| entries.len() == usize::from(tile.width)).ok_or(Finding::Malformed(path)))
     }
 
-    /// Whether a text is in the log. The node learns the first digits of its entry, and in which tile it is.
+    /// Whether a text is in the log. The node learns the first digits of its entry, and nothing else: the tiles of all that
+    /// begin so are fetched, in an order that says nothing.
     async fn stands(&mut self, text: &str, checkpoint: &Checkpoint) -> Judged<Standing> {
         let entry = match entry_of_text(text.trim_matches([' ', '\t', '\r', '\n'])) {
             Ok(entry) => entry,
             Err(error) => return Ok(Ok(Standing::Unreadable(error))),
         };
         let named = sound!(self.named(&entry, checkpoint.size).await?);
+        if self.have.len() > MAX_TILES {
+            (self.tiles, self.have) = (Tiles::default(), HashSet::new());
+        }
+        let all = named.iter().filter(|named| named.index < checkpoint.size);
+        sound!(self.fetch(all.flat_map(|named| needed(named.index, checkpoint.size)).collect()).await?);
+        let begins = begins(&entry);
         let mut standing = Standing::NotLogged;
-        for index in named.into_iter().filter(|index| *index < checkpoint.size) {
-            sound!(self.fetch(&needed(index, checkpoint.size)).await?);
+        for Named { index, .. } in named.into_iter().filter(|named| named.begins == begins).take(4) {
+            if index >= checkpoint.size {
+                continue;
+            }
             let proof = self.tiles.inclusion(index, checkpoint.size).unwrap_or_default();
             if proves(&leaf_hash(&entry), index, checkpoint.size, &proof, &checkpoint.root) {
                 return Ok(Ok(Standing::Logged(index)));
@@ -363,19 +389,14 @@ impl Auditor {
         Ok(Ok(standing))
     }
 
-    /// Where the log says that an entry is.
-    async fn named(&self, entry: &Hash, size: u64) -> Judged<Vec<u64>> {
-        #[derive(Deserialize)]
-        struct Named {
-            begins: String,
-            index: u64,
-        }
+    /// Where the log says that the entries are which begin as `entry` does.
+    async fn named(&self, entry: &Hash, size: u64) -> Judged<Vec<Named>> {
         #[derive(Deserialize)]
         struct Answer {
             size: u64,
             entries: Vec<Named>,
         }
-        let begins = format!("{:016x}", head_of(entry));
+        let begins = begins(entry);
         // Never by more digits, whatever the node says: they would tell it more.
         let digits = prefix_digits(size) as usize;
         let path = format!("v1/log/by-prefix/{}", begins.get(..digits).unwrap_or(&begins));
@@ -392,9 +413,11 @@ impl Auditor {
                     return Ok(Err(Finding::Malformed(path)));
                 };
                 // Of a node that is behind it says nothing that an entry is not named.
+                if answer.entries.len() > MAX_NAMED {
+                    return Ok(Err(Finding::Malformed(path)));
+                }
                 if answer.size >= size {
-                    let same = answer.entries.into_iter().filter(|named| named.begins == begins);
-                    return Ok(Ok(same.map(|named| named.index).take(4).collect()));
+                    return Ok(Ok(answer.entries));
                 }
             }
             if began.elapsed() > SETTLES {
@@ -405,21 +428,29 @@ impl Auditor {
     }
 
     /// Fetches those of the tiles that are not at hand.
-    async fn fetch(&mut self, wanted: &[Tile]) -> Judged<()> {
-        for tile in wanted {
-            if self.have.contains(tile) {
-                continue;
+    async fn fetch(&mut self, wanted: BTreeSet<Tile>) -> Judged<()> {
+        let mut fetched = Vec::new();
+        {
+            let wanted = wanted.into_iter().filter(|tile| !self.have.contains(tile));
+            let mut tiles = stream::iter(wanted).map(|tile| self.hashes(tile)).buffered(AT_ONCE);
+            while let Some(tile) = tiles.next().await {
+                fetched.push(sound!(tile?));
             }
-            let path = format!("v1/log/tile/{}", Resource::Hashes(*tile));
-            let bytes = sound!(self.get(path.clone(), usize::from(tile.width) * 32).await?);
-            let hashes = match bytes.as_chunks::<32>() {
-                (hashes, []) if hashes.len() == usize::from(tile.width) => hashes.to_vec(),
-                _ => return Ok(Err(Finding::Malformed(path))),
-            };
+        }
+        for (tile, hashes) in fetched {
             self.tiles.add(tile.level, tile.n, hashes);
-            self.have.insert(*tile);
+            self.have.insert(tile);
         }
         Ok(Ok(()))
+    }
+
+    async fn hashes(&self, tile: Tile) -> Judged<(Tile, Vec<Hash>)> {
+        let path = format!("v1/log/tile/{}", Resource::Hashes(tile));
+        let bytes = sound!(self.get(path.clone(), usize::from(tile.width) * 32).await?);
+        Ok(match bytes.as_chunks::<32>() {
+            (hashes, []) if hashes.len() == usize::from(tile.width) => Ok((tile, hashes.to_vec())),
+            _ => Err(Finding::Malformed(path)),
+        })
     }
 
     /// What is at `path`, `most` bytes at most; missing only if it stays so.
