@@ -1,8 +1,9 @@
 //! The transparency log as it is seen from outside: a log that lies, or was rewritten, is found out.
 
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -10,8 +11,9 @@ use serde_json::{Value, json};
 use thexanh::auditor::{Auditor, Finding, Seen, Standing};
 use thexanh::certificate::UnixSeconds;
 use thexanh::clock::Clock;
+use thexanh::http::access::Role;
 use thexanh::tlog::checkpoint::CheckpointError;
-use thexanh::tlog::entry_of_text;
+use thexanh::tlog::{Resource, entry_of_text, needed};
 use thexanh::tls;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -219,6 +221,75 @@ async fn a_log_that_lies_is_found_out_and_cannot_make_its_auditor_read_for_ever(
 
 fn prefix(text: &str) -> String {
     format!("v1/log/by-prefix/{}", &hex(&entry_of_text(text).expect("a certificate"))[..1])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_behind_another_makes_no_honest_log_look_like_one_that_lies() {
+    let app = TestApp::start().await;
+    let grow = async |to: std::ops::Range<u32>| {
+        let mut text = String::new();
+        for n in to {
+            text = app.certificate_of(&dose_of(n)).await.1;
+        }
+        app.app.tend_log().await.expect("tends");
+        text
+    };
+    grow(0..3).await;
+    let older = app.get("/v1/log/checkpoint").await.body;
+    grow(3..5).await;
+    // Of each address the first answer is that of a node which is behind, once there is one.
+    let asked: Arc<Mutex<Option<HashSet<String>>>> = Arc::default();
+    let behind = {
+        let asked = Arc::clone(&asked);
+        move |path: &str, answer: Answer| {
+            let first = asked.lock().expect("no panic").as_mut().is_some_and(|asked| asked.insert(path.to_owned()));
+            match path {
+                _ if !first => (answer.status, answer.body),
+                "/v1/log/checkpoint" => (200, older.clone()),
+                _ if path.starts_with("/v1/log/by-prefix/") => (200, br#"{"size":3,"entries":[]}"#.to_vec()),
+                _ if path.starts_with("/v1/log/") => (404, Vec::new()),
+                _ => (answer.status, answer.body),
+            }
+        }
+    };
+    let (dir, clock) = (Dir::new("behind-another"), Clock::fixed(UnixSeconds(NOW.0 + 60)));
+    let mut auditor = dir.auditor(spoil(app.address(), Arc::new(behind)).await, &clock);
+    assert_eq!(look(&mut auditor, &[]).await.expect("sound").checkpoint.size, 5);
+    let text = grow(5..7).await;
+    *asked.lock().expect("no panic") = Some(HashSet::new());
+    let seen = look(&mut auditor, &[&text]).await.expect("sound");
+    assert_eq!((seen.before, seen.checkpoint.size), (5, 7));
+    assert!(matches!(seen.texts[..], [Standing::Logged(_)]), "{seen:?}");
+    assert!(dir.files().iter().all(|path| !path.to_string_lossy().contains("against-")), "no evidence of nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_does_not_learn_which_of_those_that_begin_alike_is_looked_for() {
+    let app = TestApp::start().await;
+    let doses: String = (0..600).map(|n| dose_of(n).to_string() + "\n").collect();
+    let headers = [("content-type", "application/x-ndjson"), ("authorization", &*app.bearer(Role::Facility))];
+    let answers = app.request("POST", "/v1/doses", &headers, doses.as_bytes()).await.lines();
+    let text = answers[300]["text"].as_str().expect("a text");
+    app.app.tend_log().await.expect("tends");
+    let asked: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let note = {
+        let asked = Arc::clone(&asked);
+        move |path: &str, answer: Answer| {
+            asked.lock().expect("no panic").insert(path.to_owned());
+            (answer.status, answer.body)
+        }
+    };
+    let dir = Dir::new("alike");
+    let mut auditor = dir.auditor(spoil(app.address(), Arc::new(note)).await, &app.clock);
+    let seen = look(&mut auditor, &[text]).await.expect("sound");
+    assert!(matches!(seen.texts[..], [Standing::Logged(_)]), "{seen:?}");
+    let named = app.get(&format!("/{}", prefix(text))).await.json();
+    let named = named["entries"].as_array().expect("entries").iter();
+    let tiles = named.flat_map(|entry| needed(entry["index"].as_u64().expect("an index"), 600));
+    let tiles: BTreeSet<String> = tiles.map(|tile| format!("/v1/log/tile/{}", Resource::Hashes(tile))).collect();
+    let mut asked = asked.lock().expect("no panic").clone();
+    asked.retain(|path| path.starts_with("/v1/log/tile/") && !path.contains("/entries/"));
+    assert_eq!(asked, tiles, "the tiles of all that begin so");
 }
 
 async fn certificate(issuer: &Service, bearer: &str, n: u32) -> Value {
