@@ -246,6 +246,36 @@ async fn a_node_whose_lease_is_over_numbers_nothing_and_a_tree_that_was_spoilt_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn much_that_waits_for_the_log_is_numbered_in_parts_and_nothing_is_forgotten() {
+    let scene = scene().await;
+    let publisher = IssuerKey::generate(Algorithm::EdDsa).expect("generates");
+    let (node, sign) = (Uuid::new_v4(), |checkpoint: &Checkpoint| checkpoint.sign(&publisher));
+    let grow = async || scene.other.store.grow_log(node, "a", NOW, false, &sign).await.expect("grows");
+    let batches = async |count: i64, entries: i64| {
+        let sql = "INSERT INTO log_pending (batch_id, at, entries)
+                   SELECT gen_random_uuid(), now(), decode(repeat('00', $2::bigint::int * 32), 'hex')
+                   FROM generate_series(1, $1::bigint)";
+        scene.client.execute(sql, &[&count, &entries]).await.expect("waits");
+    };
+    // The second begins below the bound of 16,384 entries, the third beyond it.
+    batches(3, 10_000).await;
+    assert_eq!(grow().await, Ok(Grown::By { entries: 20_000, more: true }));
+    assert_eq!(logged(&scene.client).await, 10_000);
+    assert_eq!(grow().await, Ok(Grown::By { entries: 10_000, more: false }));
+    // At the bound of 256 batches others may wait.
+    for (count, first, more) in [(255, 255, false), (256, 256, true), (257, 256, true)] {
+        batches(count, 1).await;
+        assert_eq!(grow().await, Ok(Grown::By { entries: first, more }));
+        let rest = (count - 256).max(0);
+        assert_eq!(logged(&scene.client).await, rest);
+        let last = if rest > 0 { Grown::By { entries: 1, more: false } } else { Grown::Nothing };
+        assert_eq!(grow().await, Ok(last));
+    }
+    let head = scene.other.store.log_head().await.expect("reads").expect("a log");
+    assert_eq!(head.checkpoint.size, 30_768);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_travel_certificate_whose_storing_or_its_answer_was_lost_has_one_text() {
     for (fault, kept) in PAIR {
         let scene = scene().await;
