@@ -2,7 +2,7 @@
 import type { Schemas } from '../../api/client';
 import type { Commune } from '../../shared/communes';
 import type { Errors } from '../fields';
-import { today } from '../../shared/figures';
+import { today } from '../../shared/days';
 import type { Person } from '../status';
 import { words } from '../words/register';
 
