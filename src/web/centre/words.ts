@@ -4,7 +4,7 @@ import { dictionary } from '../words/language.svelte';
 export const words = dictionary(
   {
     title: 'Trung tâm đáp ứng',
-    connecting: 'Đang nối tới dữ liệu trực tiếp…',
+    connecting: 'Đang kết nối tới dữ liệu trực tiếp…',
     live: 'Trực tiếp',
     lost: (since: string) => `Không có dữ liệu trực tiếp từ ${since}`,
     neverLive: 'Chưa nhận được dữ liệu trực tiếp',
