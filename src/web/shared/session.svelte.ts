@@ -51,14 +51,14 @@ export class Sessions {
 
   /** An answer without a body is a failure as well; `worded` has words for it. */
   #fail(error: unknown): void {
-    this.failed = error ?? {};
+    this.failed = error || {};
   }
 
   /** Logs out. Gives what went wrong, if anything did. */
   async end(): Promise<unknown> {
     try {
       const { error, response } = await apiAs(this.#who).DELETE('/v1/session');
-      if (!response.ok && response.status !== 401) return error ?? {};
+      if (!response.ok && response.status !== 401) return error || {};
       this.#take(null);
       return undefined;
     } catch (error) {
