@@ -138,7 +138,7 @@ test('the chart is drawn when it is come to, and says its figures in words', asy
   await drawing.locator('canvas').waitFor();
   assert.match(await drawing.getAttribute('aria-label'), /\d+ mũi đã tiêm/);
   await page.locator('summary').click();
-  assert.equal(await page.locator('details tbody tr').count(), 60);
+  await until(async () => (await page.locator('details tbody tr').count()) === 60, 'sixty days');
   await page.locator('select').first().selectOption('30');
   await until(async () => (await page.locator('details tbody tr').count()) === 30, 'thirty days');
   await context.close();

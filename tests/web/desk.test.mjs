@@ -132,6 +132,25 @@ test('a dose of somebody in the session’s list is theirs, and the list says so
   await context.close();
 });
 
+test('a card of the list takes the place of the card that is shown, with its own code', async () => {
+  const own = await service();
+  const { page, context, errors } = await visit(await browser(), '/desk', { viewport: DESK });
+  await logIn(page);
+  const [first, second] = ['Ông Thị Thẻ Trước', 'Ông Văn Thẻ Sau'];
+  await typeDose(page, { name: first, birth: '1981', phone: '0977000011' });
+  assert.equal((await shownCode(page, own.url)).verdict.certificate.name, first);
+  await page.getByRole('button', { name: 'Người tiếp theo' }).click();
+  await page.locator('#find:focus').waitFor();
+  await typeDose(page, { name: second, birth: '1982', phone: '0977000012' }, false);
+  await page.locator('[data-card] .name', { hasText: second }).waitFor();
+  assert.equal((await shownCode(page, own.url)).verdict.certificate.name, second);
+  await page.locator('aside li', { hasText: first }).locator('button.what').click();
+  await page.locator('[data-card] .name', { hasText: first }).waitFor();
+  assert.equal((await shownCode(page, own.url)).verdict.certificate.name, first);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
 test('everybody can use the desk, in both languages, light and dark', async () => {
   const axe = readFileSync(packages.resolve('axe-core/axe.min.js'), 'utf8');
   for (const [viewport, colorScheme, locale] of [[PHONE, 'light', 'vi-VN'], [DESK, 'dark', 'en-GB']]) {

@@ -16,7 +16,7 @@ export const words = dictionary(
     numbers: 'Số liệu chính',
     registered: 'Đã đăng ký',
     ofThemWaiting: (count: string) => `${count} người đang chờ`,
-    first: 'Mới một mũi',
+    first: 'Mới tiêm một mũi',
     full: 'Đủ liều',
     firstShort: 'Một\u00a0mũi',
     ofPeople: (percent: string) => `${percent} số người đã biết`,
@@ -69,7 +69,6 @@ export const words = dictionary(
     total: 'Cả khoảng',
     unknownPlace: 'Chưa rõ nơi nào',
     noPlaces: 'Chưa có số liệu của nơi nào ở đây.',
-    sortBy: (column: string) => `Xếp theo ${column}`,
 
     ranking_coverage: 'Ít người đủ liều nhất',
     ranking_waiting: 'Nhiều người chờ nhất',
@@ -90,7 +89,6 @@ export const words = dictionary(
       `Biểu đồ theo ngày. Tổng: ${given} mũi đã tiêm, ${recorded} mũi đã ghi, ${registered} lượt đăng ký.`,
 
     facilities: 'Cơ sở tiêm chủng',
-    facilitiesHint: 'Chậm nhất ở trên cùng.',
     onlyLate: 'Chỉ cơ sở chậm',
     find: 'Tìm cơ sở',
     facility: 'Cơ sở',
@@ -172,7 +170,6 @@ export const words = dictionary(
     total: 'Whole period',
     unknownPlace: 'Place not known',
     noPlaces: 'There are no figures of any place here yet.',
-    sortBy: (column: string) => `Sort by ${column}`,
 
     ranking_coverage: 'Fewest with a full course',
     ranking_waiting: 'Most people waiting',
@@ -193,7 +190,6 @@ export const words = dictionary(
       `Chart by day. In all: ${given} doses given, ${recorded} recorded, ${registered} registrations.`,
 
     facilities: 'Vaccination sites',
-    facilitiesHint: 'The slowest come first.',
     onlyLate: 'Late ones only',
     find: 'Find a site',
     facility: 'Site',

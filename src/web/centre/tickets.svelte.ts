@@ -25,9 +25,29 @@ const MOST = 2_000;
 
 const api = apiAs('staff');
 
+/** The cases of a status, or those that are not closed; and whether there are more. Throws what went wrong. */
+async function pages(status?: 'closed'): Promise<{ found: Ticket[]; cut: boolean }> {
+  const found: Ticket[] = [];
+  let after: string | undefined;
+  do {
+    const query = { limit: PAGE, ...(status && { status }), ...(after && { after }) };
+    const { data, error } = await api.GET('/v1/tickets', { params: { query } });
+    if (!data) throw error;
+    found.push(...(data.tickets as Ticket[]));
+    after = data.next ?? undefined;
+  } while (after && found.length < MOST);
+  return { found, cut: after !== undefined };
+}
+
 export class Cases {
-  all = $state.raw<Ticket[]>([]);
+  /** Those that are not closed, whatever is looked at: of them is the alarm. */
+  #open = $state.raw<Ticket[]>([]);
+  #closed = $state.raw<Ticket[]>([]);
   state = $state<State>('todo');
+  /** Those among which the chosen state's are. */
+  readonly all = $derived(this.state === 'closed' ? this.#closed : this.#open);
+  /** How many severe reactions nobody has taken on. */
+  readonly severe = $derived(this.#open.filter(({ kind, status }) => kind === 'severe_reaction' && status === 'open').length);
   /** They came at least once. */
   known = $state(false);
   /** There are more than `MOST`. */
@@ -42,21 +62,18 @@ export class Cases {
     this.#me = me;
   }
 
-  /** Asks for the cases of this state. */
+  /** Asks for the cases that are not closed, and for the closed ones if they are looked at. */
   async load(): Promise<void> {
     const asked = ++this.#asked;
-    const [found, status] = [[] as Ticket[], this.state === 'closed' ? 'closed' : undefined];
-    let after: string | undefined;
+    const closed = this.state === 'closed';
     try {
-      do {
-        const query = { limit: PAGE, ...(status && { status }), ...(after && { after }) };
-        const { data, error } = await api.GET('/v1/tickets', { params: { query } });
-        if (asked !== this.#asked) return;
-        if (!data) throw error;
-        found.push(...(data.tickets as Ticket[]));
-        after = data.next ?? undefined;
-      } while (after && found.length < MOST);
-      [this.all, this.cut, this.known, this.failed] = [found, after !== undefined, true, undefined];
+      const open = await pages();
+      if (asked !== this.#asked) return;
+      this.#open = open.found;
+      const shown = closed ? await pages('closed') : open;
+      if (asked !== this.#asked) return;
+      if (closed) this.#closed = shown.found;
+      [this.cut, this.known, this.failed] = [shown.cut, true, undefined];
     } catch (error) {
       if (asked === this.#asked) this.failed = error;
     }
@@ -66,7 +83,7 @@ export class Cases {
     const other = (state === 'closed') !== (this.state === 'closed');
     this.state = state;
     if (other) {
-      [this.all, this.known] = [[], false];
+      this.known = false;
       void this.load();
     }
   }
@@ -96,7 +113,8 @@ export class Cases {
       const { data, error } = await api.PATCH('/v1/tickets/{ticket}', { params, body: { version: ticket.version, ...step } });
       if (!data) return error;
       const after = data as Ticket;
-      this.all = this.all.map((one) => (one.ticket === after.ticket ? after : one));
+      const replaced = (one: Ticket) => (one.ticket === after.ticket ? after : one);
+      [this.#open, this.#closed] = [this.#open.map(replaced), this.#closed.map(replaced)];
       return undefined;
     } catch (error) {
       return error;
@@ -108,7 +126,7 @@ export class Cases {
     const { data, error } = await api.POST('/v1/tickets', { params: { header: { 'Idempotency-Key': key } }, body });
     if (!data) throw error;
     const made = data as Ticket;
-    this.all = [...this.all.filter(({ ticket }) => ticket !== made.ticket), made];
+    this.#open = [...this.#open.filter(({ ticket }) => ticket !== made.ticket), made];
     return made;
   }
 }

@@ -1,6 +1,6 @@
 // Days and times as they are typed and sent. Days are Viet Nam's, which is seven hours ahead of UTC all the year.
 
-import { clock, today } from '../shared/figures';
+import { clock, today } from '../shared/days';
 import { vietnameseDay as dayOf } from '../verify/dates';
 
 export { dayOf, today };

@@ -48,6 +48,8 @@ class Site {
   /** How the list is: asked for, as the service has it, or from the device. */
   state = $state.raw<'loading' | 'fresh' | 'kept'>('loading');
   trouble = $state.raw<string>();
+  /** Raised when the lists are asked for anew or forgotten: what was asked for before may be another site's. */
+  #turn = 0;
 
   readonly sessions = $derived(this.#kept.sessions.map(({ session }) => session));
   /** What this facility's desks recorded today, the latest first. */
@@ -71,11 +73,13 @@ class Site {
 
   /** A dose was recorded, changed or voided: the lists say so at once. */
   async refresh(facility: string): Promise<void> {
+    const turn = this.#turn;
     try {
       const doses = await page(dayPrefix());
+      if (turn !== this.#turn) return;
       const earlier = this.#kept.doses.filter(({ record_no }) => !record_no.startsWith(dayPrefix()));
       this.#kept = { ...this.#kept, doses: [...doses.doses, ...earlier] };
-      await this.#keep(facility);
+      await this.#keep(facility, turn);
     } catch {
       // The list is a little older, then.
     }
@@ -83,46 +87,53 @@ class Site {
 
   /** Loads what there is: from the device at once, from the service when it answers. */
   async load(facility: string): Promise<void> {
+    const turn = ++this.#turn;
     this.#kept = { sessions: [], doses: [] };
     this.state = 'loading';
     const kept = await list(facility).catch(() => undefined);
-    if (kept?.day === today()) {
-      this.#kept = await unseal<Kept>(kept.sealed, facility).catch(() => this.#kept);
+    const lists = kept?.day === today() ? await unseal<Kept>(kept.sealed, facility).catch(() => undefined) : undefined;
+    if (turn !== this.#turn) return;
+    if (lists) {
+      this.#kept = lists;
       this.state = 'kept';
     }
     try {
       const { products, ...lists } = await fetched();
+      if (turn !== this.#turn) return;
       this.products = products;
       keep(PRODUCTS, JSON.stringify(products));
       this.#kept = lists;
       this.state = 'fresh';
       this.trouble = undefined;
-      await this.#keep(facility);
-      await this.#earlier(facility);
+      await this.#keep(facility, turn);
+      await this.#earlier(facility, turn);
     } catch (error) {
+      if (turn !== this.#turn) return;
       this.trouble = worded(error);
       if (this.state === 'loading') this.state = 'kept';
     }
   }
 
   /** Whom the desk vaccinated on earlier days, when all else is there. */
-  async #earlier(facility: string): Promise<void> {
+  async #earlier(facility: string, turn: number): Promise<void> {
     let after: string | undefined;
     for (let pages = 0; pages < PAGES; pages++) {
       const { doses, next } = await page('D', after);
+      if (turn !== this.#turn) return;
       const known = new Set(this.#kept.doses.map(({ dose }) => dose));
       this.#kept = { ...this.#kept, doses: [...this.#kept.doses, ...doses.filter(({ dose }) => !known.has(dose))] };
       after = next ?? undefined;
       if (after === undefined) break;
     }
-    await this.#keep(facility);
+    await this.#keep(facility, turn);
   }
 
-  async #keep(facility: string): Promise<void> {
+  async #keep(facility: string, turn: number): Promise<void> {
     try {
       const sealed = await seal(this.#kept, facility);
       // One site's people at most are on a device, and those of one day.
       await dropLists();
+      if (turn !== this.#turn) return;
       await keepList(facility, { day: today(), sealed });
     } catch {
       // Then a page that is loaded without a network has no list.
@@ -131,6 +142,7 @@ class Site {
 
   /** Forgets everybody, here and on the device: somebody logs out, or another facility in. */
   async forget(): Promise<void> {
+    this.#turn += 1;
     this.#kept = { sessions: [], doses: [] };
     this.state = 'loading';
     await dropLists().catch(() => undefined);

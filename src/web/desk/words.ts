@@ -6,9 +6,9 @@ export const words = dictionary(
     title: 'Bàn tiêm',
     parts: 'Các phần của bàn tiêm',
     record: 'Ghi mũi tiêm',
-    backlog: 'Dữ liệu còn tồn',
+    backlog: 'Dữ liệu tồn đọng',
     corrections: 'Đề nghị sửa',
-    changes: 'Người thứ hai',
+    changes: 'Chờ duyệt',
 
     allSent: 'Mọi mũi tiêm đã gửi',
     waiting: (count: string) => `${count} mũi tiêm chờ gửi, lưu trên máy này`,
@@ -37,7 +37,7 @@ export const words = dictionary(
     record: 'Record doses',
     backlog: 'Backlog',
     corrections: 'Corrections',
-    changes: 'Second person',
+    changes: 'To agree',
 
     allSent: 'Every dose is sent',
     waiting: (count: string) => `${count} dose(s) wait to be sent, kept on this device`,

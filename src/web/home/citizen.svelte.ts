@@ -19,6 +19,8 @@ let people = $state.raw<Person[]>([]);
 let corrections = $state.raw<Correction[]>([]);
 let products = $state.raw<Schemas['ProductDocument'][]>([]);
 let cards = $state.raw<KeptCard[]>(kept?.cards ?? []);
+/** Whose cards they are. */
+let holder = kept?.owner;
 let keptAt = $state.raw(kept?.at);
 let declined = $state.raw(keepsNothing());
 /** Whether the last time that the records were asked for they came. */
@@ -104,7 +106,7 @@ export const citizen = {
       await refresh(subject);
       reached = true;
     } catch {
-      reached = false;
+      reached = session.now?.subject !== subject;
     }
   },
 
@@ -135,16 +137,21 @@ export const citizen = {
 };
 
 async function refresh(subject: string): Promise<void> {
+  // Nobody sees another's cards, not even until their own are there.
+  forgetOthers(subject);
+  if (holder !== subject) [holder, cards, keptAt, people, corrections] = [subject, [], undefined, [], []];
+  const another = () => session.now?.subject !== subject;
   const [records, told, known] = await Promise.all([
     api.GET('/v1/people/me'),
     api.GET('/v1/corrections'),
     products.length ? undefined : open.GET('/v1/reference/products'),
   ]);
+  if (another()) return;
   if (!records.data || !told.data) throw records.error ?? told.error;
   if (known?.data) products = known.data;
-  if (forgetOthers(subject)) cards = [];
   const found = records.data as Person[];
   const made = await Promise.all(found.map((person) => cardOf(person, certificateOf(person))));
+  if (another()) return;
   people = found;
   corrections = told.data.corrections;
   cards = made.filter((card) => card !== undefined);

@@ -47,6 +47,9 @@ function read<T>(name: string): T | undefined {
   }
 }
 
+// Nobody may log in here again, and a registration that is too old goes all the same.
+if (Date.now() - (read<{ at: number }>(DRAFT)?.at ?? 0) >= DRAFT_MS) forget(DRAFT);
+
 /** The cards that are kept, with whose they are and how old. */
 export const keptCards = (): Wallet | undefined => read<Wallet>(CARDS);
 
@@ -79,12 +82,10 @@ export function keepDraft(owner: string, draft: unknown): void {
 /** It was sent, or is not wanted. */
 export const forgetDraft = (): void => forget(DRAFT);
 
-/** Forgets what another account left here, and a registration that is too old. Returns whether cards were among it. */
-export function forgetOthers(owner: string): boolean {
+/** Forgets what another account left here, and a registration that is too old. */
+export function forgetOthers(owner: string): void {
   if (keptDraft(owner) === undefined) forgetDraft();
-  if ((keptCards()?.owner ?? owner) === owner) return false;
-  forget(CARDS);
-  return true;
+  if ((keptCards()?.owner ?? owner) !== owner) forget(CARDS);
 }
 
 /** Calls `tell` when another tab forgets the cards. */

@@ -51,12 +51,3 @@ function write(context: CanvasRenderingContext2D, text: string, weight: number, 
   if (wide > room) context.font = `${weight} ${Math.floor((size * room) / wide)}px ${FONT}`;
   context.fillText(text, EDGE, y);
 }
-
-/** Hands a file to the browser to be saved under this name. */
-export function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}

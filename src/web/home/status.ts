@@ -1,6 +1,6 @@
 // How somebody stands on the way from registering to a full course, and which certificate is theirs to show.
 import type { Schemas } from '../api/client';
-import { today } from '../shared/figures';
+import { today } from '../shared/days';
 
 export type Person = Schemas['RecordDocument'];
 export type Certificate = Schemas['HeldDocument'];

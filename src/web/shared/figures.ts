@@ -1,5 +1,4 @@
 // Figures as people read them, in the page's language.
-import { vietnameseDay } from '../verify/dates';
 import { language } from '../words/language.svelte';
 
 /** What stands for a number that is not known. */
@@ -49,12 +48,6 @@ export function percent(value: number | null | undefined): string {
   const scale = (value > 0 && value < 1) || (value > 99 && value < 100) ? 10 : 1;
   return formatted(Math.floor(value * scale) / scale / 100, 'percent', 1);
 }
-
-/** The hour, minute and second in Viet Nam, seven hours ahead of UTC all year, of an instant in milliseconds since 1970. */
-export const clock = (ms: number) => new Date(ms + 7 * 3_600_000).toISOString().slice(11, 19);
-
-/** The day in Viet Nam that it is. */
-export const today = () => vietnameseDay(Date.now() / 1000);
 
 /** A province's name without what it is: everybody knows. */
 export function shortName(name: string): string {

@@ -34,19 +34,31 @@ export class Sessions {
       const { data, error, response } = await apiAs(this.#who).GET('/v1/session');
       if (data) this.#take(data);
       else if (response.status === 401) this.#take(null);
-      else this.failed = error;
+      // A service in trouble is as one that is away.
+      else if (response.status >= 500) this.#away(error);
+      else this.#fail(error);
     } catch (error) {
-      const last = this.#last();
-      if (last) [this.now, this.remembered] = [last, true];
-      else this.failed = error;
+      this.#away(error);
     }
+  }
+
+  /** Goes on as what was said last, if that is still true. */
+  #away(error: unknown): void {
+    const last = this.#last();
+    if (last) [this.now, this.remembered] = [last, true];
+    else this.#fail(error);
+  }
+
+  /** An answer without a body is a failure as well; `worded` has words for it. */
+  #fail(error: unknown): void {
+    this.failed = error || {};
   }
 
   /** Logs out. Gives what went wrong, if anything did. */
   async end(): Promise<unknown> {
     try {
       const { error, response } = await apiAs(this.#who).DELETE('/v1/session');
-      if (error && response.status !== 401) return error;
+      if (!response.ok && response.status !== 401) return error || {};
       this.#take(null);
       return undefined;
     } catch (error) {

@@ -17,7 +17,6 @@ export const common = dictionary(
     choices: 'Các lựa chọn',
     found: (count: number) => `Tìm thấy ${count}`,
     foundNone: 'Không tìm thấy. Hãy gõ ngắn hơn hoặc gõ cách khác.',
-    needsScript: 'Trang này cần JavaScript.',
   },
   {
     name: 'Thẻ Xanh',
@@ -34,6 +33,5 @@ export const common = dictionary(
     choices: 'Choices',
     found: (count: number) => `${count} found`,
     foundNone: 'Nothing found. Type less of it, or type it otherwise.',
-    needsScript: 'This page needs JavaScript.',
   },
 );

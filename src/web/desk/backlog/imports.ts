@@ -1,5 +1,6 @@
 // Backlog files on their way: sent as they are, and their ids remembered, so that a page that is loaded again still shows them.
 import { type Schemas, apiAs, download } from '../../api/client';
+import { save } from '../../shared/csv';
 import { keep, recall } from '../../shared/device';
 
 export type Import = Schemas['ImportDocument'];
@@ -19,21 +20,17 @@ export async function send(file: File, dryRun: boolean): Promise<Import> {
   return data;
 }
 
-/** How an import is; throws what `worded` words. */
-export async function read(id: string): Promise<Import> {
-  const { data, error } = await apiAs('staff').GET('/v1/imports/{id}', { params: { path: { id } } });
+/** How an import is; nothing where the service cannot say it for the moment. Throws what `worded` words. */
+export async function read(id: string): Promise<Import | undefined> {
+  const { data, error, response } = await apiAs('staff').GET('/v1/imports/{id}', { params: { path: { id } } });
+  if (response.status === 408 || response.status === 429 || response.status >= 500) return undefined;
   if (!data) throw error;
   return data;
 }
 
 /** Offers the rows that were not taken as a file. Throws what `worded` words. */
 export async function saveRejects(id: string, name: string): Promise<void> {
-  const address = URL.createObjectURL(await download('staff', `/v1/imports/${id}/rejects.csv`));
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  save(name, await download('staff', `/v1/imports/${id}/rejects.csv`));
 }
 
 const name = (facility: string) => `desk.imports.${facility}`;

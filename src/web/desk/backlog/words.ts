@@ -3,8 +3,8 @@ import { dictionary } from '../../words/language.svelte';
 
 export const words = dictionary(
   {
-    title: 'Nhập dữ liệu còn tồn',
-    lead: 'Tệp CSV như cơ sở đang có (Excel: Lưu dưới dạng CSV), hoặc FHIR NDJSON. Tiêu đề cột tiếng Việt hay tiếng Anh đều đọc được. Gửi lại tệp đã gửi không làm gì sai.',
+    title: 'Nhập dữ liệu tồn đọng',
+    lead: 'Tệp CSV như cơ sở đang có (Excel: Lưu dưới dạng CSV), hoặc FHIR NDJSON. Tiêu đề cột tiếng Việt hay tiếng Anh đều đọc được. Gửi lại tệp đã gửi cũng không bị ghi trùng.',
     drop: 'Thả tệp vào đây',
     or: 'hoặc',
     pick: 'Chọn tệp',

@@ -41,20 +41,35 @@ type Name = keyof typeof STORES;
 let opened: Promise<IDBDatabase> | undefined;
 
 function database(): Promise<IDBDatabase> {
-  opened ??= new Promise((resolve, reject) => {
+  opened ??= new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open('thexanh.desk', 1);
     request.onupgradeneeded = () => {
       for (const [name, options] of Object.entries(STORES)) request.result.createObjectStore(name, options);
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // The browser may close it, when it clears up or the disk fails.
+      request.result.onclose = () => (opened = undefined);
+      resolve(request.result);
+    };
     request.onerror = () => reject(request.error ?? new Error('IndexedDB'));
   });
   return opened;
 }
 
+/** A transaction; where the database cannot be used any more, on one that is opened again. */
+async function begun(name: Name, mode: IDBTransactionMode): Promise<IDBTransaction> {
+  const begin = async () => (await database()).transaction(name, mode, { durability: 'strict' });
+  try {
+    return await begin();
+  } catch {
+    opened = undefined;
+    return begin();
+  }
+}
+
 /** Runs one request in a transaction of its own and gives its result once it is on the disk. */
 async function run<T>(name: Name, mode: IDBTransactionMode, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const transaction = (await database()).transaction(name, mode, { durability: 'strict' });
+  const transaction = await begun(name, mode);
   const request = ask(transaction.objectStore(name));
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);

@@ -1,6 +1,6 @@
 // Record numbers that the desk proposes: D, the day, this device, the how-manieth. Two devices of a site never propose the same.
 import { keep, recall } from '../../shared/device';
-import { today } from '../dates';
+import { daysBetween, today } from '../dates';
 
 /** Without letters that are taken for digits. */
 const LETTERS = 'ABCDEFGHJKLMNPQRSTUVWXYZ';
@@ -14,21 +14,50 @@ function device(): string {
   return made;
 }
 
-const used = (day: string) => {
-  const [on, count] = (recall('desk.count') ?? '').split(' ');
-  return on === day ? Number(count) || 0 : 0;
-};
+/** How many numbers of a day were used, by day. */
+type Counts = Record<string, number>;
+/** A dose that was begun on one day may be recorded on the next; nobody goes on with one after a week. */
+const KEPT_DAYS = 7;
+
+function counts(): Counts {
+  try {
+    const kept = JSON.parse(recall('desk.count') ?? '{}') as Counts;
+    return Object.fromEntries(Object.entries(kept).filter(([day]) => daysBetween(day, today()) <= KEPT_DAYS));
+  } catch {
+    return {};
+  }
+}
 
 /** What the numbers of a day begin with, on all devices: `D211127`. */
 export const dayPrefix = (day = today()) => `D${day.slice(2).replaceAll('-', '')}`;
 
-/** The next number; the same until it is used. */
-export function proposed(): string {
+/** What this device's numbers of a day begin with. */
+const ours = (day: string) => `${dayPrefix(day)}-${device()}-`;
+
+/** The next number that is not `taken`; the same until it is used. */
+export function proposed(taken: (record_no: string) => boolean = () => false): string {
   const day = today();
-  return `${dayPrefix(day)}-${device()}-${String(used(day) + 1).padStart(3, '0')}`;
+  for (let count = (counts()[day] ?? 0) + 1; ; count++) {
+    const number = `${ours(day)}${String(count).padStart(3, '0')}`;
+    if (!taken(number)) return number;
+  }
 }
 
-/** A number was used: the next one is proposed from now on, if it was the one proposed. */
+/** Whether a number is one that this device proposed lately. */
+export const isProposed = (record_no: string) => dayOf(record_no) !== undefined;
+
+/** A number was used: if it was one that was proposed, the one after it is proposed from now on. */
 export function use(record_no: string): void {
-  if (record_no === proposed()) keep('desk.count', `${today()} ${used(today()) + 1}`);
+  const day = dayOf(record_no);
+  if (day === undefined) return;
+  const kept = counts();
+  keep('desk.count', JSON.stringify({ ...kept, [day]: Math.max(kept[day] ?? 0, Number(record_no.slice(ours(day).length))) }));
 }
+
+/** The day for which this device proposed a number: today, or one of which it has a count. */
+function dayOf(record_no: string): string | undefined {
+  return [today(), ...Object.keys(counts())].find((day) => record_no.startsWith(ours(day)) && /^\d{3,6}$/.test(record_no.slice(ours(day).length)));
+}
+
+/** Whether the service refused a dose for a number that is another dose's: the next one is as good. */
+export const isNumberGone = (code: string | undefined) => code === 'record_conflict' || code === 'record_voided';

@@ -13,6 +13,9 @@ export type Outcome = { sent: DoseAnswer } | { refused: Refusal };
 /** Why nothing goes up at the moment: no network, nobody logged in, the service busy. */
 export type Trouble = 'network' | 'session' | 'busy';
 
+/** What is said instead of an outcome; `fault`: the service failed at this very dose. */
+type Silence = Trouble | 'fault';
+
 /** What is sealed with a dose is bound to what is not. */
 const about = ({ facility, record_no }: { facility: string; record_no: string }) => `${facility} ${record_no}`;
 
@@ -20,6 +23,8 @@ const about = ({ facility, record_no }: { facility: string; record_no: string })
 const PATIENCE_MS = 10_000;
 /** How long until the next try, in milliseconds; it doubles to the second. */
 const [RETRY_MS, RETRY_MOST_MS] = [2_000, 15_000];
+/** A dose at which the service failed so often no longer keeps those behind it waiting. */
+const FAULTS = 3;
 
 class Queue {
   /** What is on the device, other facilities' included; none of its people can be seen in it. */
@@ -31,6 +36,10 @@ class Queue {
   #facility: string | undefined;
   #waiting = new Map<number, (outcome: Outcome) => void>();
   #told: (() => void) | undefined;
+  /** How often the service failed at a dose. */
+  #faults = new Map<number, number>();
+  /** What is on the device could not be read. */
+  #unread = false;
   #sending = false;
   #again = false;
   #pause = RETRY_MS;
@@ -65,6 +74,8 @@ class Queue {
     const fresh = { facility, record_no: record.record_no, at: known?.at ?? Math.floor(Date.now() / 1000), state: 'waiting' as const };
     const kept = { ...fresh, sealed: await seal(record, about(fresh)), ...(known && { seq: known.seq }) };
     const number = await keepDose(kept);
+    this.homeless = false;
+    this.#faults.delete(number);
     await this.look();
     tell();
     void this.send();
@@ -103,13 +114,14 @@ class Queue {
         // One tab sends at a time, so that the order is kept.
         await navigator.locks.request('thexanh.desk', () => this.#sendAll());
       } while (this.#again);
+      if (this.#unread) [this.#unread, this.homeless] = [false, false];
     } catch {
-      this.homeless = true;
+      [this.#unread, this.homeless] = [true, true];
     }
     this.#sending = false;
-    if (this.trouble === undefined) {
+    if (this.trouble === undefined && !this.#unread) {
       this.#pause = RETRY_MS;
-    } else if (this.#next()) {
+    } else if (this.#unread ? this.#facility !== undefined : this.#next()) {
       this.#timer = setTimeout(() => void this.send(), this.#pause);
       this.#pause = Math.min(this.#pause * 2, RETRY_MOST_MS);
     }
@@ -120,6 +132,11 @@ class Queue {
     for (let item = this.#next(); item; item = this.#next()) {
       const record = await this.open(item).catch(() => undefined);
       const outcome = record ? await this.ask(item.facility, record) : { refused: { code: 'unreadable', detail: '' } };
+      if (outcome === 'fault') {
+        this.trouble = 'busy';
+        if (this.#failed(item)) continue;
+        return;
+      }
       if (typeof outcome === 'string') {
         this.trouble = outcome;
         return;
@@ -136,7 +153,7 @@ class Queue {
   }
 
   /** What the service says of a dose, or why it says nothing. */
-  async ask(facility: string, body: DoseRecord): Promise<Outcome | Trouble> {
+  async ask(facility: string, body: DoseRecord): Promise<Outcome | Silence> {
     try {
       const signal = AbortSignal.timeout(PATIENCE_MS);
       const { data, error, response } = await apiAs('staff').POST('/v1/doses', { params: { query: { facility } }, body, signal });
@@ -144,6 +161,7 @@ class Queue {
       const { status } = response;
       // Whoever is logged in now may not send it, or nobody is: it waits for those who may.
       if (status === 401 || status === 403) return 'session';
+      if (status === 500) return 'fault';
       if (status === 408 || status === 429 || status >= 500) return 'busy';
       const { code, field } = error as { code?: string; field?: string };
       return { refused: { code: code ?? '', detail: worded(error), ...(field !== undefined && { field }) } };
@@ -153,7 +171,22 @@ class Queue {
   }
 
   #next(): KeptDose | undefined {
-    return this.items.find(({ facility, state }) => facility === this.#facility && state === 'waiting');
+    const ours = this.items.filter(({ facility, state }) => facility === this.#facility && state === 'waiting');
+    const faults = ({ seq }: KeptDose) => this.#faults.get(seq) ?? 0;
+    return ours.find((item) => faults(item) < FAULTS) ?? ours.sort((a, b) => faults(a) - faults(b))[0];
+  }
+
+  /** The service failed at a dose. Gives whether others are to be sent before it is tried again. */
+  #failed({ seq }: KeptDose): boolean {
+    const faults = (this.#faults.get(seq) ?? 0) + 1;
+    this.#faults.set(seq, faults);
+    const next = this.#next();
+    return faults >= FAULTS && next !== undefined && (this.#faults.get(next.seq) ?? 0) < FAULTS;
+  }
+
+  /** Whether a number is that of another dose of `facility` on the device than `seq`. */
+  holds(facility: string, record_no: string, seq?: number): boolean {
+    return this.items.some((item) => item.facility === facility && item.record_no === record_no && item.seq !== seq);
   }
 
   /** What is on the device now. */

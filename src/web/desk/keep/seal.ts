@@ -12,7 +12,14 @@ async function make(): Promise<CryptoKey> {
   return made;
 }
 
-const theKey = () => (known ??= make());
+function theKey(): Promise<CryptoKey> {
+  known ??= make().catch((error: unknown) => {
+    // The next time it may be there.
+    known = undefined;
+    throw error;
+  });
+  return known;
+}
 
 /** `value` sealed; `about` is not in it, but must be said again to open it. */
 export async function seal(value: unknown, about: string): Promise<Sealed> {

@@ -3,7 +3,7 @@ import { dictionary } from '../../words/language.svelte';
 
 export const words = dictionary(
   {
-    find: 'Tìm người tiêm',
+    find: 'Tìm người được tiêm',
     findHint: 'Tên không dấu, số điện thoại hoặc 4 số cuối CCCD. ↑ ↓ chọn, Enter mở.',
     nobodyHere: 'Không có ai như vậy trong danh sách trên máy này.',
     askServer: (number: string) => `Tìm ${number} trên hệ thống`,
@@ -25,10 +25,9 @@ export const words = dictionary(
     dosesBefore: (count: string) => `${count} mũi trước`,
     noDoseBefore: 'Chưa tiêm mũi nào',
     listKept: 'Danh sách lưu trên máy này lúc có mạng lần trước.',
-    listTrouble: 'Chưa tải được danh sách.',
 
     dose: 'Mũi tiêm',
-    person: 'Người tiêm',
+    person: 'Người được tiêm',
     compare: 'So tên, ngày sinh và số cuối CCCD với giấy tờ.',
     endsIn: (ends: string) => `CCCD …${ends}`,
     before: 'Đã tiêm',
@@ -46,7 +45,7 @@ export const words = dictionary(
     choose: 'Chọn vắc-xin',
     lot: 'Số lô',
     lot_expires_on: 'Hạn dùng của lô',
-    vaccinator: 'Người tiêm cho',
+    vaccinator: 'Cán bộ tiêm',
     number: 'Mũi thứ',
     given_on: 'Ngày tiêm',
     given_time: 'Giờ tiêm',
@@ -102,9 +101,9 @@ export const words = dictionary(
     flag_duplicate: 'Mũi này đã được ghi trước đó; đây là thẻ đã cấp.',
 
     slip: 'Đã lưu trên máy này',
-    slipText: 'Chưa có mạng. Mũi tiêm sẽ tự gửi khi có mạng, và thẻ hiện ra lúc đó. Đưa người tiêm phiếu có số hồ sơ này:',
+    slipText: 'Chưa có mạng. Mũi tiêm sẽ tự gửi khi có mạng, và thẻ hiện ra lúc đó. Đưa người được tiêm phiếu có số hồ sơ này:',
     slipPrint: 'In phiếu 50 × 30 mm',
-    slipOn: 'Phiếu hẹn thẻ',
+    slipOn: 'Phiếu hẹn lấy thẻ',
     slipKeep: 'Giữ phiếu này. Thẻ có khi bàn tiêm kết nối lại.',
     offHand: 'Chưa có mạng: mũi tiêm được lưu trên máy này.',
 
@@ -137,7 +136,6 @@ export const words = dictionary(
     dosesBefore: (count: string) => `${count} dose(s) before`,
     noDoseBefore: 'No dose yet',
     listKept: 'This is the list kept on this device when the network was last there.',
-    listTrouble: 'The list could not be loaded.',
 
     dose: 'The dose',
     person: 'The person',

@@ -2,7 +2,8 @@
 import type { Schemas } from '../../api/client';
 import type { Commune } from '../../shared/communes';
 import type { Errors } from '../fields';
-import { today } from '../../shared/figures';
+import { today } from '../../shared/days';
+import { localPhone } from '../../shared/phone';
 import type { Person } from '../status';
 import { words } from '../words/register';
 
@@ -43,11 +44,6 @@ export function newDraft(phone: string, again?: Person, adult?: Person): Draft {
     priority: before?.priority ?? 0,
     answers: {},
   };
-}
-
-/** A phone number as people here write it: the API gives `+84..`. */
-export function localPhone(phone: string | null | undefined): string {
-  return (phone ?? '').replace(/^\+84/, '0');
 }
 
 export const STEPS = 4;

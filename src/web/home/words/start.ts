@@ -92,7 +92,7 @@ export const words = dictionary(
     scan: 'Quét thẻ',
     scanText: 'Kiểm tra thẻ bằng điện thoại, cả khi không có mạng.',
     desk: 'Cơ sở tiêm chủng',
-    deskText: 'Buổi tiêm, ghi mũi tiêm, dữ liệu còn tồn, đề nghị sửa.',
+    deskText: 'Buổi tiêm, ghi mũi tiêm, dữ liệu tồn đọng, đề nghị sửa.',
     board: 'Tỉnh và Bộ Y tế',
     boardText: 'Nhu cầu, số mũi tiêm và dữ liệu chậm theo nơi và ngày.',
     centre: 'Trung tâm đáp ứng',
