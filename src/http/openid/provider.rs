@@ -270,7 +270,8 @@ impl Provider {
     async fn asked_again(&self) -> Result<Arc<Known>, LoginError> {
         let seen = self.known.load_full();
         let mut asked = self.asked.lock().await;
-        let known = self.known.load_full();
+        // What is older counts as nothing: it is neither given again, nor a reason to wait longer with the next question.
+        let known = self.known.load_full().filter(|known| known.at.elapsed() < LASTING);
         let within = |at: Option<Instant>, time| at.is_some_and(|at| at.elapsed() < time);
         match known {
             // Somebody else asked while this one waited.
