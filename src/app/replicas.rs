@@ -40,7 +40,7 @@ impl App {
         if replicas.is_empty() {
             return;
         }
-        metrics::gauge!("thexanh_primary_away").set(f64::from(u8::from(self.store.age().is_some())));
+        metrics::gauge!("thexanh_primary_away").set(f64::from(u8::from(self.store.primary_is_away())));
         for replica in replicas {
             let lag = replica.lag.map_or(f64::INFINITY, |lag| lag.as_secs_f64());
             metrics::gauge!("thexanh_replica_lag_seconds", "replica" => replica.name.clone()).set(lag);
