@@ -12,7 +12,7 @@ section! {
     pub struct OpenId {
         /// The provider's issuer identifier, `https://`, or `http://` on this machine; what it publishes at `/.well-known/openid-configuration` below it is all that we need to know. Unset: there is none.
         pub issuer: Option<String> = None,
-        /// Who we are there. Register `{http.public_url}/login/openid/callback` as the redirect URI, the authorization code flow, and PKCE with S256.
+        /// Who we are there; another name than `tokens.audience`. Register `{http.public_url}/login/openid/callback` as the redirect URI, the authorization code flow, and PKCE with S256.
         pub client_id: String = String::new(),
         /// A file whose first line is our secret there. Unset: a public client.
         pub client_secret_file: Option<PathBuf> = None,
@@ -54,6 +54,11 @@ impl OpenId {
         if self.client_id.is_empty() || config.http.public_url.is_empty() {
             return Err(ConfigError::Inconsistent(
                 "openid.issuer needs openid.client_id, and http.public_url, to which people are sent back",
+            ));
+        }
+        if self.client_id == config.tokens.audience {
+            return Err(ConfigError::Inconsistent(
+                "openid.client_id and tokens.audience must differ, or whoever gets hold of an ID token could use it as a bearer token",
             ));
         }
         if [&self.role_claim, &self.facility_claim, &self.province_claim].iter().any(|claim| claim.is_empty()) {
