@@ -55,6 +55,9 @@ pub(super) enum LoginError {
     /// The ID token makes nobody of them.
     #[error("the ID token is of nobody here: {0}")]
     Standing(#[from] NoStanding),
+    /// Our database does not say whether there is such a facility.
+    #[error("the facility cannot be looked up: {0}")]
+    Database(&'static str),
     /// The ID token answers another log-in.
     #[error("the ID token has another nonce, or is for another client as well")]
     Nonce,
@@ -67,6 +70,7 @@ impl LoginError {
             LoginError::State => "state",
             LoginError::Denied => "denied",
             LoginError::Provider(_) => "provider",
+            LoginError::Database(_) => "unavailable",
             LoginError::Token(_) | LoginError::Nonce | LoginError::Standing(NoStanding::Subject) => "token",
             LoginError::Standing(NoStanding::Role) => "role",
             LoginError::Standing(NoStanding::Place) => "place",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::config::OpenId;
 use crate::http::access::Role;
+use crate::registration::reference;
 
 /// Who somebody is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,10 @@ pub(super) fn standing(claims: &Value, settings: &OpenId) -> Result<Standing, No
         (role == Role::Facility).then(|| place(&settings.facility_claim, &settings.facilities)).transpose()?;
     let province =
         (role == Role::Province).then(|| place(&settings.province_claim, &settings.provinces)).transpose()?;
+    let is_one = |code: &str| code.len() == 2 && reference::unit(code).is_some();
+    if province.as_deref().is_some_and(|code| !is_one(code)) {
+        return Err(NoStanding::Place);
+    }
     Ok(Standing { subject, role, facility, province })
 }
 
@@ -115,6 +120,8 @@ mod tests {
             json!({"role": "facility", "facility": "7\n"}),
             json!({"role": "facility", "facility": "7".repeat(41)}),
             json!({"role": "province", "facility": "79001"}),
+            json!({"role": "province", "province": "00"}),
+            json!({"role": "province", "province": "001"}), // a district
         ] {
             assert_eq!(of(claims.clone(), &settings), Err(NoStanding::Place), "{claims}");
         }
