@@ -24,6 +24,8 @@ section! {
         pub scopes: String = "openid".to_owned(),
         /// `login` has the provider ask who it is at every log-in: for desks that people share, where logging out here leaves them logged in there. Unset: as the provider does.
         pub prompt: Option<String> = None,
+        /// The claim that names somebody in the audit trail; it must be the same in ID tokens and in bearer tokens, and never pass to somebody else.
+        pub subject_claim: String = "sub".to_owned(),
         /// The claim that says what somebody is: a text or a list of them, of which one must be a role. A full stop leads into it: `realm_access.roles`.
         pub role_claim: String = "role".to_owned(),
         /// The claim with the facility's code.
@@ -61,7 +63,8 @@ impl OpenId {
                 "openid.client_id and tokens.audience must differ, or whoever gets hold of an ID token could use it as a bearer token",
             ));
         }
-        if [&self.role_claim, &self.facility_claim, &self.province_claim].iter().any(|claim| claim.is_empty()) {
+        let claims = [&self.subject_claim, &self.role_claim, &self.facility_claim, &self.province_claim];
+        if claims.iter().any(|claim| claim.is_empty()) {
             return Err(ConfigError::Inconsistent("openid's claims must have names"));
         }
         let known =

@@ -167,6 +167,7 @@ fn a_provider_is_reached_by_https_and_needs_to_know_us_and_where_to_send_people_
     }
     assert!(load("[openid]\nissuer = \"https://id.example\"\nclient_id = \"x\"", &[], &[]).is_err(), "no public_url");
     assert!(of("https://id.example", "client_id = \"x\"\nrole_claim = \"\"").is_err());
+    assert!(of("https://id.example", "client_id = \"x\"\nsubject_claim = \"\"").is_err());
     for (role, good) in [("facility", true), ("verifier", true), ("citizen", false), ("nurse", false)] {
         assert_eq!(
             of("https://id.example", &format!("client_id = \"x\"\nroles = {{ a = \"{role}\" }}")).is_ok(),
