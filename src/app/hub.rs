@@ -11,7 +11,7 @@ use super::live::Event;
 pub const MAX_LISTENERS: usize = 256;
 /// Where there is nothing to tell for so long, that is said: it keeps proxies awake.
 const AWAKE: Duration = Duration::from_secs(15);
-/// Whoever takes nothing for so long is dropped.
+/// Whoever took nothing for so long is dropped when they take something again; until then they hold their place.
 const SLOW: Duration = Duration::from_secs(30);
 
 /// What a listener is told.
@@ -79,7 +79,7 @@ impl Hub {
 }
 
 impl Listener {
-    /// What is to be told next; `None` once the node stops, and for a listener who takes nothing for half a minute.
+    /// What is to be told next; `None` once the node stops, and for a listener who took nothing for half a minute.
     pub async fn next(&mut self) -> Option<Told> {
         if self.told_at.is_some_and(|at| at.elapsed() > SLOW) {
             return None;

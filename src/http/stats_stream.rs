@@ -30,8 +30,8 @@ pub struct StreamQuery {
 
 /// Rates, totals, queues, nodes and the database, as events named `live`, one a second.
 ///
-/// The stream ends when the token does, or the node stops; whoever takes nothing for half a minute is dropped. A province is told
-/// of itself, and nothing of nodes and database.
+/// The stream ends when the token does, or the node stops; whoever takes nothing for half a minute is told no more when they take
+/// something again. A province is told of itself, and nothing of rates, the service's queues, nodes and database.
 #[utoipa::path(
     get, path = "/v1/stats/stream", tag = "stats", security(("bearer" = [])), params(StreamQuery),
     responses((status = 200, description = "Events, each with this as its data", content((Live = "text/event-stream"))), ReadRefusals)

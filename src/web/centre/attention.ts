@@ -33,9 +33,9 @@ export function attention({ database, nodes, rates, queues, behind }: Live, seve
     !database.reachable && { level: 'bad', text: words().noDatabase, at: 'health' },
     severe > 0 && { level: 'bad', text: words().severe(number(severe)), at: 'tickets' },
     ...nodes.filter(isSilent).map((node): Point => ({ level: 'bad', text: words().silentNode(node.name, decimal(node.seen_ms_ago / 1000, 0)), at: 'health' })),
-    rates.errors >= MANY_ERRORS && { level: 'bad', text: words().manyErrors(decimal(rates.errors)) },
-    queues.registrations >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueRegistrations, number(queues.registrations)) },
-    queues.doses >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueDoses, number(queues.doses)) },
+    rates != null && rates.errors >= MANY_ERRORS && { level: 'bad', text: words().manyErrors(decimal(rates.errors)) },
+    (queues.registrations ?? 0) >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueRegistrations, number(queues.registrations ?? 0)) },
+    (queues.doses ?? 0) >= LONG_QUEUE && { level: 'bad', text: words().longQueue(words().queueDoses, number(queues.doses ?? 0)) },
     database.reachable && isSlowDatabase(database) && { level: 'warn', text: words().slowDatabase(decimal(database.latency_ms, 0)), at: 'health' },
     ...database.replicas
       .filter(({ lag_ms }) => (lag_ms ?? 0) > SLOW_REPLICA_MS)

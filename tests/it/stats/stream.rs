@@ -119,6 +119,8 @@ async fn a_province_is_told_of_itself_and_not_of_the_machines() {
     let mut own = Watcher::open(app.address(), &app.bearer(Role::Province), "").await;
     let event = own.until("the dose", |event| event["totals"]["doses"] == 1).await;
     assert_eq!((&event["nodes"], &event["totals"]["certificates"]), (&json!([]), &Value::Null));
+    assert_eq!((&event["rates"], &event["queues"]["doses"]), (&Value::Null, &Value::Null), "nor of the whole country");
+    assert_eq!((&event["queues"]["registrations"], &event["queues"]["imports_running"]), (&Value::Null, &Value::Null));
     assert_eq!(event["database"], json!({"reachable": true, "latency_ms": null, "size_bytes": null, "replicas": []}));
     let mut northern = Watcher::open(app.address(), &app.bearer_of(Role::Province, "", "01"), "").await;
     let event = northern.next().await.expect("an event");
