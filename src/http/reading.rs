@@ -62,7 +62,8 @@ pub(super) fn say(request: &HttpRequest, headers: &mut HeaderMap) {
     }
 }
 
-fn name_of(caller: &Caller) -> String {
+/// What names a caller.
+pub(super) fn name_of(caller: &Caller) -> String {
     let place = caller.facility.as_deref().or(caller.province.as_deref()).unwrap_or_default();
     format!("{} {place} {}", caller.role.as_str(), caller.subject)
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use thexanh::app::hub::MAX_LISTENERS;
+use thexanh::app::hub::{MAX_LISTENERS, MAX_STREAMS};
 use thexanh::certificate::UnixSeconds;
 use thexanh::http::access::Role;
 
@@ -170,10 +170,16 @@ async fn so_many_may_watch_and_one_more_is_told_to_come_again() {
     let app = TestApp::start().await;
     let bearer = app.bearer(Role::Response);
     let mut watchers = Vec::new();
-    for _ in 0..MAX_LISTENERS {
+    for _ in 0..MAX_STREAMS {
         watchers.push(Watcher::open(app.address(), &bearer, "").await);
     }
-    let refused = app.get_as(Role::Response, "/v1/stats/stream").await;
+    app.get_as(Role::Response, "/v1/stats/stream").await.problem(429, "too_many_requests");
+    let provinces = thexanh::registration::reference::provinces();
+    let others = provinces.iter().flat_map(|province| [&province.code; MAX_STREAMS]);
+    for code in others.take(MAX_LISTENERS - MAX_STREAMS) {
+        watchers.push(Watcher::open(app.address(), &app.bearer_of(Role::Province, "", code), "").await);
+    }
+    let refused = app.get_as(Role::Ministry, "/v1/stats/stream").await;
     refused.problem(503, "overloaded");
     assert!(!refused.header("retry-after").is_empty());
     // Places are free again once their connections are gone.
