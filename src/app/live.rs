@@ -48,11 +48,11 @@ pub struct LiveTotals {
 /// What waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LiveQueues {
-    /// Registrations that wait to be committed, over all nodes.
-    pub registrations: i64,
-    /// Requests with doses that wait to be committed.
-    pub doses: i64,
-    /// Files that are being imported.
+    /// Registrations that wait to be committed, over all nodes; null for a province.
+    pub registrations: Option<i64>,
+    /// Requests with doses that wait to be committed; null for a province.
+    pub doses: Option<i64>,
+    /// Files that are being imported; null for a province.
     pub imports_running: Option<i64>,
     /// Corrections that are not answered.
     pub corrections_open: Option<i64>,
@@ -125,8 +125,8 @@ pub struct LiveBehind {
 pub struct Live {
     /// When, in seconds since 1970.
     pub at: i64,
-    /// How fast it goes.
-    pub rates: LiveRates,
+    /// How fast it goes in the whole country; null for a province.
+    pub rates: Option<LiveRates>,
     /// How much there is: of the country, or of the province that is asked for.
     pub totals: LiveTotals,
     /// What waits; corrections and cases of the province that is asked for.
@@ -228,7 +228,7 @@ impl Found {
         }
         Live {
             at: self.at,
-            rates,
+            rates: shows_service.then_some(rates),
             totals: LiveTotals {
                 registrations: sum(|counted| counted.place.registered),
                 doses: sum(|counted| counted.place.doses),
@@ -238,9 +238,9 @@ impl Found {
                 registrations_today: sum(|counted| counted.registrations_today),
             },
             queues: LiveQueues {
-                registrations: self.registrations_waiting,
-                doses: self.doses_waiting,
-                imports_running: self.imports_running,
+                registrations: shows_service.then_some(self.registrations_waiting),
+                doses: shows_service.then_some(self.doses_waiting),
+                imports_running: self.imports_running.filter(|_| shows_service),
                 corrections_open: sum(|counted| counted.place.corrections_open.unwrap_or(0)),
                 corrections_overdue: sum(|counted| counted.place.corrections_overdue.unwrap_or(0)),
                 tickets_open: sum(|counted| counted.tickets_open),
@@ -318,6 +318,7 @@ mod tests {
     fn found() -> Found {
         Found {
             certificates: 7,
+            imports_running: Some(4),
             latency_ms: Some(1.0),
             size_bytes: Some(5),
             counted: Some(vec![counted("01", Some(1.9), 0), counted("79", Some(2.0), 3), counted("", None, 1)]),
@@ -335,6 +336,9 @@ mod tests {
         assert_eq!((own.totals.registrations, own.totals.certificates), (Some(10), None));
         assert_eq!((own.queues.corrections_overdue, own.behind.len()), (Some(0), 0));
         assert_eq!(own.database, LiveDatabase { reachable: true, ..LiveDatabase::default() });
+        assert_eq!((own.rates, own.queues.registrations, own.queues.doses), (None, None, None));
+        assert_eq!((own.queues.imports_running, whole.queues.imports_running), (None, Some(4)));
+        assert!(whole.rates.is_some() && whole.queues.doses == Some(0));
         let asked = found().live(&Scope::Province("79".to_owned()));
         assert_eq!((asked.totals.doses_today, asked.database.size_bytes), (Some(2), Some(5)));
     }

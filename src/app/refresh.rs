@@ -43,8 +43,8 @@ impl Engine {
 
     /// Takes the rules over as they are in `store`. Those in force stay if it has some that cannot be read.
     pub(super) async fn take_rules(&self, store: &Store) -> Result<(), StartError> {
-        if let Some(json) = store.rules().await? {
-            self.set_rules(Rules::new(RulesDocument::read(json.as_bytes())?)?);
+        if let Some(rules) = read_rules(store).await? {
+            self.set_rules(rules);
         }
         Ok(())
     }
@@ -75,15 +75,26 @@ impl Engine {
 
     /// Takes the trust list over as it is in `store`.
     pub(super) async fn take_keys(&self, store: &Store) -> Result<(), StartError> {
+        self.set_trust(self.warm_list(store).await?);
+        Ok(())
+    }
+
+    /// The trust list as it is in `store`, ready to be in force.
+    pub(super) async fn warm_list(&self, store: &Store) -> Result<TrustList, StartError> {
         let list = trust_list(store, self.ed25519()).await?;
         // Off the runtime's threads, and before it is in force: the first to verify need not wait.
         let list = tokio::task::spawn_blocking(move || {
             list.warm();
             list
         });
-        self.set_trust(list.await.map_err(|_| StartError::Interrupted)?);
-        Ok(())
+        list.await.map_err(|_| StartError::Interrupted)
     }
+}
+
+/// The rules as they are in `store`; `None` if it has none.
+pub(super) async fn read_rules(store: &Store) -> Result<Option<Rules>, StartError> {
+    let Some(json) = store.rules().await? else { return Ok(None) };
+    Ok(Some(Rules::new(RulesDocument::read(json.as_bytes())?)?))
 }
 
 /// The trust list as it is in `store`. `ed25519`: through which its Ed25519 keys verify.

@@ -1,5 +1,6 @@
 //! The replicas as those see them who watch over the service: what `/readyz` says of them, and their figures.
 
+use super::refresh::read_rules;
 use super::{App, Engine, StartError};
 use crate::store::{Freshness, Store};
 
@@ -8,11 +9,18 @@ impl Engine {
     pub(super) async fn catch_up(&self, store: &Store) -> Result<(), StartError> {
         let store = store.reading(Freshness::JustWritten);
         self.take_numbered(&store).await?;
+        // Each question may be answered by another replica, one that is further behind: what was read is compared itself.
         if store.trust_version().await? > self.trust().version() {
-            self.take_keys(&store).await?;
+            let list = self.warm_list(&store).await?;
+            if list.version() > self.trust().version() {
+                self.set_trust(list);
+            }
         }
-        if store.rules_version().await? > self.rules().version() {
-            self.take_rules(&store).await?;
+        if store.rules_version().await? > self.rules().version()
+            && let Some(rules) = read_rules(&store).await?
+            && rules.version() > self.rules().version()
+        {
+            self.set_rules(rules);
         }
         Ok(())
     }
@@ -32,7 +40,7 @@ impl App {
         if replicas.is_empty() {
             return;
         }
-        metrics::gauge!("thexanh_primary_away").set(f64::from(u8::from(self.store.age().is_some())));
+        metrics::gauge!("thexanh_primary_away").set(f64::from(u8::from(self.store.primary_is_away())));
         for replica in replicas {
             let lag = replica.lag.map_or(f64::INFINITY, |lag| lag.as_secs_f64());
             metrics::gauge!("thexanh_replica_lag_seconds", "replica" => replica.name.clone()).set(lag);

@@ -6,7 +6,7 @@ mod level;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use moka::sync::Cache;
@@ -20,6 +20,8 @@ pub use level::{Level, Within, places_of};
 
 /// For how long what was read is given again.
 const KEPT: Duration = Duration::from_secs(2);
+/// For how long it is remembered who reads what: longer than anybody waits for it.
+const READING: Duration = Duration::from_secs(60);
 /// The days of which the lag is told: these last ones.
 const LAG_OVER: i64 = 7;
 
@@ -115,15 +117,21 @@ pub struct Demand {
 /// What was read a moment ago, by what was asked for.
 struct Kept<T> {
     read: Cache<String, Arc<T>>,
-    /// Held while something is read: those who ask meanwhile wait for the same.
-    reading: tokio::sync::Mutex<()>,
+    /// By what is asked for, held while that is read: those who ask the same meanwhile wait for it.
+    reading: Cache<String, Arc<tokio::sync::Mutex<Tried>>>,
+}
+
+/// When something was last asked in vain of a database that is away.
+#[derive(Default)]
+struct Tried {
+    in_vain: Option<Instant>,
 }
 
 impl<T: Send + Sync + 'static> Default for Kept<T> {
     fn default() -> Self {
         Kept {
             read: Cache::builder().max_capacity(256).time_to_live(KEPT).build(),
-            reading: tokio::sync::Mutex::default(),
+            reading: Cache::builder().max_capacity(256).time_to_idle(READING).build(),
         }
     }
 }
@@ -133,11 +141,21 @@ impl<T: Send + Sync + 'static> Kept<T> {
         if let Some(kept) = self.read.get(&key) {
             return Ok(kept);
         }
-        let _reading = self.reading.lock().await;
+        let asked_at = Instant::now();
+        let reading = self.reading.get_with_by_ref(&key, Arc::default);
+        let mut tried = reading.lock().await;
         if let Some(kept) = self.read.get(&key) {
             return Ok(kept);
         }
-        let fresh = Arc::new(read.await?);
+        // Whoever waited for one who asked in vain does not wait as long once more.
+        if tried.in_vain.is_some_and(|at| at >= asked_at) {
+            return Err(StoreError::Unreachable("somebody else asked it the same in vain".into()));
+        }
+        let read = read.await;
+        if read.as_ref().is_err_and(StoreError::is_transient) {
+            tried.in_vain = Some(Instant::now());
+        }
+        let fresh = Arc::new(read?);
         self.read.insert(key, Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -346,4 +364,25 @@ async fn read_days(store: &Store, within: &Within, (from, to): (Date, Date)) -> 
         DayCount { day: day.to_string(), registered, given, recorded }
     };
     Ok((day_from_date(from)..=day_from_date(to)).map(day).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_one_who_asks_in_vain_does_not_ask_again_and_others_wait_for_nobody() {
+        let kept: Kept<u64> = Kept::default();
+        let away = || async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Err(StoreError::Unreachable("away".into()))
+        };
+        let began = tokio::time::Instant::now();
+        let same = futures_util::future::join_all((0..8).map(|_| kept.get("79".to_owned(), away())));
+        let other = kept.get("01".to_owned(), async { Ok(began.elapsed().as_secs()) });
+        let (same, other) = tokio::join!(same, other);
+        assert!(same.iter().all(|answer| matches!(answer, Err(StoreError::Unreachable(_)))));
+        assert_eq!((began.elapsed(), *other.expect("reads")), (Duration::from_secs(5), 0));
+        assert_eq!(*kept.get("79".to_owned(), async { Ok(7) }).await.expect("asked later, it is tried again"), 7);
+    }
 }

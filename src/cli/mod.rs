@@ -6,6 +6,7 @@ mod audit;
 mod config;
 mod context;
 mod demo;
+mod facilities;
 mod import;
 mod issue;
 mod keys;
@@ -75,6 +76,8 @@ enum Command {
     Audit(audit::Audit),
     /// Record the doses of a backlog file: what is not taken is said line by line, and the same file twice changes nothing
     Import(import::Import),
+    /// Put the vaccination sites of a file into the reference data, all of them or none
+    Facilities(facilities::Facilities),
     /// Make a bearer token for a member of staff or a machine
     Token(token::Token),
     /// Make synthetic files: a dirty backlog with the truth beside it, or QR texts
@@ -211,6 +214,7 @@ async fn run(arguments: Arguments, settings: Sourced) -> Result<Answer, Failure>
         Command::Issue(issue) => issue.run(&context).await,
         Command::Audit(audit) => audit.run(&context).await,
         Command::Import(import) => import.run(&context).await,
+        Command::Facilities(facilities) => facilities.run(&context).await,
         Command::Token(token) => token.run(&context),
         Command::Synth(synth) => synth.run(&context),
         Command::Migrate(migrate) => migrate::run(&context, migrate).await,

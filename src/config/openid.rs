@@ -12,7 +12,7 @@ section! {
     pub struct OpenId {
         /// The provider's issuer identifier, `https://`, or `http://` on this machine; what it publishes at `/.well-known/openid-configuration` below it is all that we need to know. Unset: there is none.
         pub issuer: Option<String> = None,
-        /// Who we are there. Register `{http.public_url}/login/openid/callback` as the redirect URI, the authorization code flow, and PKCE with S256.
+        /// Who we are there; another name than `tokens.audience`. Register `{http.public_url}/login/openid/callback` as the redirect URI, the authorization code flow, and PKCE with S256.
         pub client_id: String = String::new(),
         /// A file whose first line is our secret there. Unset: a public client.
         pub client_secret_file: Option<PathBuf> = None,
@@ -24,6 +24,8 @@ section! {
         pub scopes: String = "openid".to_owned(),
         /// `login` has the provider ask who it is at every log-in: for desks that people share, where logging out here leaves them logged in there. Unset: as the provider does.
         pub prompt: Option<String> = None,
+        /// The claim that names somebody in the audit trail; it must be the same in ID tokens and in bearer tokens, and never pass to somebody else.
+        pub subject_claim: String = "sub".to_owned(),
         /// The claim that says what somebody is: a text or a list of them, of which one must be a role. A full stop leads into it: `realm_access.roles`.
         pub role_claim: String = "role".to_owned(),
         /// The claim with the facility's code.
@@ -56,7 +58,13 @@ impl OpenId {
                 "openid.issuer needs openid.client_id, and http.public_url, to which people are sent back",
             ));
         }
-        if [&self.role_claim, &self.facility_claim, &self.province_claim].iter().any(|claim| claim.is_empty()) {
+        if self.client_id == config.tokens.audience {
+            return Err(ConfigError::Inconsistent(
+                "openid.client_id and tokens.audience must differ, or whoever gets hold of an ID token could use it as a bearer token",
+            ));
+        }
+        let claims = [&self.subject_claim, &self.role_claim, &self.facility_claim, &self.province_claim];
+        if claims.iter().any(|claim| claim.is_empty()) {
             return Err(ConfigError::Inconsistent("openid's claims must have names"));
         }
         let known =

@@ -148,8 +148,26 @@ fn a_provider_is_reached_by_https_and_needs_to_know_us_and_where_to_send_people_
         assert_eq!(of(issuer, "client_id = \"x\"").is_ok(), good, "{issuer}");
     }
     assert!(of("https://id.example", "").is_err(), "no client_id");
+    // An ID token is for the client, a bearer token for the audience: they must not be the same.
+    for (client_id, audience, good) in [
+        ("thexanh", "thexanh", false),
+        ("thexanh-web", "thexanh", true),
+        ("thexanh", "api", true),
+        ("api", "api", false),
+    ] {
+        let loaded =
+            of("https://id.example", &format!("client_id = \"{client_id}\"\n[tokens]\naudience = \"{audience}\""));
+        match loaded {
+            Ok(_) => assert!(good, "{client_id} {audience}"),
+            Err(error) => {
+                assert!(!good && error.code() == "config_inconsistent", "{client_id} {audience}: {error}");
+                assert!(error.to_string().starts_with("openid.client_id and tokens.audience must differ"), "{error}");
+            }
+        }
+    }
     assert!(load("[openid]\nissuer = \"https://id.example\"\nclient_id = \"x\"", &[], &[]).is_err(), "no public_url");
     assert!(of("https://id.example", "client_id = \"x\"\nrole_claim = \"\"").is_err());
+    assert!(of("https://id.example", "client_id = \"x\"\nsubject_claim = \"\"").is_err());
     for (role, good) in [("facility", true), ("verifier", true), ("citizen", false), ("nurse", false)] {
         assert_eq!(
             of("https://id.example", &format!("client_id = \"x\"\nroles = {{ a = \"{role}\" }}")).is_ok(),

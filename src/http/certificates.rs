@@ -10,6 +10,7 @@ use super::NO_STORE;
 use super::auth::Staff;
 use super::log::LogProof;
 use super::problem::{Kind, Problem, ProblemDocument};
+use super::reading;
 use super::refusals::ReadRefusals;
 use crate::app::{App, Picture};
 use crate::certificate::{Profile, Uvci};
@@ -145,14 +146,16 @@ impl HeldDocument {
 pub async fn get_certificates(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let staff = Staff::of(&request, app.clock().now())?;
     let account = staff.citizen()?;
-    let list = match app.held_lists().recall(account) {
+    let begun = app.held_lists().begin();
+    let fresh = reading::must_be_fresh(&request, &app, Some(&staff.caller));
+    let list = match app.held_lists().recall(account).filter(|_| !fresh) {
         Some(list) => list,
         None => {
             let rows = staff.lookups(&request, &app).certificates_held(account).await?;
             let documents: Vec<HeldDocument> =
                 rows.iter().map(|held| HeldDocument::of(&app, &held.row, &held.name)).collect();
             let list = Bytes::from(serde_json::to_vec(&documents).map_err(Problem::internal)?);
-            app.held_lists().keep(account, list.clone());
+            app.held_lists().keep(account, list.clone(), begun);
             list
         }
     };

@@ -152,11 +152,13 @@ pub(super) async fn get_callback(
     };
     // A code that nobody has here is a slip of the provider's administrator, best said at once.
     let known = match &grant.facility {
-        Some(code) => app.store().facility(code).await?.is_some(),
-        None => true,
+        Some(code) => app.store().facility(code).await.map(|facility| facility.is_some()),
+        None => Ok(true),
     };
-    if !known {
-        return Ok(failed(&request, NoStanding::Place.into(), next));
+    match known {
+        Ok(true) => {}
+        Ok(false) => return Ok(failed(&request, NoStanding::Place.into(), next)),
+        Err(error) => return Ok(failed(&request, LoginError::Database(error.code()), next)),
     }
     let lifetime_s = app.config().tokens.session_s;
     let token = tokens.mint(&Grant { lifetime_s, ..grant }, now)?;
@@ -212,8 +214,18 @@ pub(super) fn bearer(
 
 /// Back to where people log in, with the reason.
 fn failed(request: &HttpRequest, error: LoginError, next: &str) -> HttpResponse {
-    tracing::warn!(code = error.code(), cause = %error, "somebody could not log in");
-    to(&format!("{LOGIN_PAGE}?failed={}&next={next}", error.code())).insert_header(keep(request, "", 0)).finish()
+    let code = error.code();
+    metrics::counter!("thexanh_login_failures_total", "code" => code).increment(1);
+    let mut response = to(&format!("{LOGIN_PAGE}?failed={code}&next={next}"));
+    match error {
+        // Anybody can send a browser here without one, again and again: that fills no log, and ends no log-in that is under way.
+        LoginError::State => tracing::debug!(code, cause = %error, "somebody could not log in"),
+        _ => {
+            tracing::warn!(code, cause = %error, "somebody could not log in");
+            response.insert_header(keep(request, "", 0));
+        }
+    }
+    response.finish()
 }
 
 fn to(url: &str) -> HttpResponseBuilder {

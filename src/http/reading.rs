@@ -28,12 +28,19 @@ pub(super) fn note_write(request: &HttpRequest, app: &App, caller: &Caller) -> O
     Some(Arc::new(lately.writes(name_of(caller))))
 }
 
+/// Whether `caller` is to see all that was written: they have just written, here or elsewhere, or ask for it.
+pub(super) fn must_be_fresh(request: &HttpRequest, app: &App, caller: Option<&Caller>) -> bool {
+    let wrote = || app.lately().zip(caller).is_some_and(|(lately, caller)| lately.wrote(&name_of(caller)));
+    let asked = request.headers().get(header::CACHE_CONTROL).is_some_and(|value| value == "no-cache");
+    asked || session::cookie(request, COOKIE).is_some() || wrote()
+}
+
 /// The database for a look-up of `caller`'s that may lag.
 pub(super) fn lookups(request: &HttpRequest, app: &App, caller: Option<&Caller>) -> Store {
-    let Some(lately) = app.lately() else { return app.store().clone() };
-    let wrote = caller.is_some_and(|caller| lately.wrote(&name_of(caller)));
-    let asked = request.headers().get(header::CACHE_CONTROL).is_some_and(|value| value == "no-cache");
-    let fresh = wrote || asked || session::cookie(request, COOKIE).is_some();
+    if app.lately().is_none() {
+        return app.store().clone();
+    }
+    let fresh = must_be_fresh(request, app, caller);
     if let Some(age) = app.store().age() {
         request.extensions_mut().insert(Aged(age));
     }
@@ -55,7 +62,8 @@ pub(super) fn say(request: &HttpRequest, headers: &mut HeaderMap) {
     }
 }
 
-fn name_of(caller: &Caller) -> String {
+/// What names a caller.
+pub(super) fn name_of(caller: &Caller) -> String {
     let place = caller.facility.as_deref().or(caller.province.as_deref()).unwrap_or_default();
     format!("{} {place} {}", caller.role.as_str(), caller.subject)
 }

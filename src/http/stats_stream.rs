@@ -10,11 +10,11 @@ use utoipa::IntoParams;
 use super::access::Reach;
 use super::asked::{self, bad};
 use super::auth::Staff;
-use super::problem::{Kind, Problem};
+use super::problem::{Kind, Problem, ProblemDocument};
 use super::refusals::ReadRefusals;
-use super::{NO_STORE, stats_places};
+use super::{NO_STORE, reading, stats_places};
 use crate::app::App;
-use crate::app::hub::{Listener, Told};
+use crate::app::hub::{Full, Listener, Told};
 use crate::app::live::{Live, Scope};
 use crate::app::stats::Within;
 use crate::certificate::UnixSeconds;
@@ -30,11 +30,12 @@ pub struct StreamQuery {
 
 /// Rates, totals, queues, nodes and the database, as events named `live`, one a second.
 ///
-/// The stream ends when the token does, or the node stops; whoever takes nothing for half a minute is dropped. A province is told
-/// of itself, and nothing of nodes and database.
+/// The stream ends when the token does, or the node stops; whoever takes nothing for half a minute is told no more when they take
+/// something again. A province is told of itself, and nothing of rates, the service's queues, nodes and database.
 #[utoipa::path(
     get, path = "/v1/stats/stream", tag = "stats", security(("bearer" = [])), params(StreamQuery),
-    responses((status = 200, description = "Events, each with this as its data", content((Live = "text/event-stream"))), ReadRefusals)
+    responses((status = 200, description = "Events, each with this as its data", content((Live = "text/event-stream"))), ReadRefusals,
+        (status = 429, description = "`too_many_requests`: a caller may have 8 streams on a node", body = ProblemDocument, content_type = "application/problem+json"))
 )]
 pub async fn get_stream(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let staff = Staff::of(&request, app.clock().now())?;
@@ -45,7 +46,10 @@ pub async fn get_stream(app: web::Data<App>, request: HttpRequest) -> Result<Htt
         Within::Province(code) => Scope::OwnProvince(code),
         Within::District(_) => return Err(bad("within", "expected a province's code", "cần mã tỉnh")),
     };
-    let listener = app.hub().listen().ok_or_else(|| Problem::new(Kind::OVERLOADED))?;
+    let listener = app.hub().listen(&reading::name_of(&staff.caller)).map_err(|full| match full {
+        Full::All => Problem::new(Kind::OVERLOADED),
+        Full::Theirs => Problem::new(Kind::TOO_MANY_REQUESTS).detail("a caller may have 8 streams on a node"),
+    })?;
     let expires_at = staff.caller.expires_at;
     let telling = Telling { app, listener, scope, expires_at };
     let events = stream::unfold(telling, |mut telling| async move {

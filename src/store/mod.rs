@@ -71,7 +71,7 @@ pub use numbered::NumberedDose;
 pub use people::{Candidate, Lookup, LookupKind, NewPerson, PersonRow};
 pub use reactions::{ReactedDose, ReportedReaction};
 pub use reading::Freshness;
-pub use reference::{Claim, Facility, Province};
+pub use reference::{Claim, Facility, Province, PutFacilities};
 pub use registrations::{Member, RegisteredPerson, RegistrationRow};
 pub use replicas::ReplicaStanding;
 pub use restating::KnownPerson;

@@ -1,9 +1,10 @@
 //! Reference data, and the idempotency keys of callers.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::people::{hash_of, timestamp};
-use super::{Hash, Store, StoreError};
+use super::{Audited, Hash, Store, StoreError, Tx, Work};
 use crate::certificate::UnixSeconds;
 
 /// A province.
@@ -26,6 +27,20 @@ pub struct Facility {
     pub province: String,
 }
 
+/// What came of facilities that were to be put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutFacilities {
+    /// They are in the reference data.
+    Put {
+        /// So many were not known before.
+        new: usize,
+        /// So many had another name.
+        renamed: usize,
+    },
+    /// Nothing was changed: those with these codes are in other provinces, in which what they did was counted.
+    Moving(Vec<String>),
+}
+
 /// What is known of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -40,6 +55,10 @@ pub enum Claim {
 /// How long an idempotency key is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
+const PUT_FACILITIES: &str = "-- put facilities
+    INSERT INTO facility (code, name, province_code) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+    ON CONFLICT (code) DO UPDATE SET name = excluded.name, province_code = excluded.province_code";
+
 impl Store {
     /// Adds or renames provinces and facilities.
     pub async fn put_reference(&self, provinces: &[Province], facilities: &[Facility]) -> Result<(), StoreError> {
@@ -53,11 +72,13 @@ impl Store {
         let codes: Vec<&str> = facilities.iter().map(|facility| facility.code.as_str()).collect();
         let names: Vec<&str> = facilities.iter().map(|facility| facility.name.as_str()).collect();
         let places: Vec<&str> = facilities.iter().map(|facility| facility.province.as_str()).collect();
-        let sql = "-- put facilities
-                   INSERT INTO facility (code, name, province_code) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-                   ON CONFLICT (code) DO UPDATE SET name = excluded.name, province_code = excluded.province_code";
-        client.execute(&client.prepare_cached(sql).await?, &[&codes, &names, &places]).await?;
+        client.execute(&client.prepare_cached(PUT_FACILITIES).await?, &[&codes, &names, &places]).await?;
         Ok(())
+    }
+
+    /// Adds or renames facilities, all of them or none; audited in the same transaction. None moves to another province.
+    pub async fn put_facilities(&self, facilities: &[Facility], done: &Audited) -> Result<PutFacilities, StoreError> {
+        self.transact(&Put { facilities, done }).await
     }
 
     /// Every province, by code.
@@ -133,5 +154,47 @@ impl Store {
         let stmt =
             client.prepare_cached("-- forget idempotency keys\nDELETE FROM idempotency WHERE created_at < $1").await?;
         Ok(client.execute(&stmt, &[/* expired */ &expired]).await?)
+    }
+}
+
+struct Put<'a> {
+    facilities: &'a [Facility],
+    done: &'a Audited,
+}
+
+impl Work for Put<'_> {
+    type Output = PutFacilities;
+
+    async fn run(&self, tx: &Tx<'_>) -> Result<PutFacilities, StoreError> {
+        let known = tx.facilities(self.facilities).await?;
+        let of = |facility: &Facility| known.get(&facility.code);
+        let moves = |facility: &&Facility| of(facility).is_some_and(|(_, province)| *province != facility.province);
+        let moving: Vec<String> = self.facilities.iter().filter(moves).map(|facility| facility.code.clone()).collect();
+        if !moving.is_empty() {
+            return Ok(PutFacilities::Moving(moving));
+        }
+        tx.put_facilities(self.facilities).await?;
+        tx.audit(self.done).await?;
+        let new = self.facilities.iter().filter(|facility| of(facility).is_none()).count();
+        let renamed = |facility: &&Facility| of(facility).is_some_and(|(name, _)| *name != facility.name);
+        Ok(PutFacilities::Put { new, renamed: self.facilities.iter().filter(renamed).count() })
+    }
+}
+
+impl Tx<'_> {
+    /// The names and provinces of those of `facilities` that are known, by code.
+    async fn facilities(&self, facilities: &[Facility]) -> Result<HashMap<String, (String, String)>, StoreError> {
+        let codes: Vec<&str> = facilities.iter().map(|facility| facility.code.as_str()).collect();
+        let sql = "-- facilities to put\nSELECT code, name, province_code FROM facility WHERE code = ANY($1::text[])";
+        let rows = self.inner.query(&self.inner.prepare_cached(sql).await?, &[/* codes */ &codes]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
+    }
+
+    async fn put_facilities(&self, facilities: &[Facility]) -> Result<(), StoreError> {
+        let codes: Vec<&str> = facilities.iter().map(|facility| facility.code.as_str()).collect();
+        let names: Vec<&str> = facilities.iter().map(|facility| facility.name.as_str()).collect();
+        let places: Vec<&str> = facilities.iter().map(|facility| facility.province.as_str()).collect();
+        self.inner.execute(&self.inner.prepare_cached(PUT_FACILITIES).await?, &[&codes, &names, &places]).await?;
+        Ok(())
     }
 }

@@ -112,12 +112,16 @@ impl Store {
         replicas.hosts.iter().map(standing).collect()
     }
 
-    /// How old the look-ups are that go on while the primary is away: by the freshest replica that answers. `None` while the
-    /// primary is there, or no replica is.
+    /// How old the look-ups are at most that go on while the primary is away: by the oldest replica that may answer them. `None`
+    /// while the primary is there, or no replica is that may.
     pub fn age(&self) -> Option<Duration> {
         let replicas = self.replicas.as_deref().filter(|replicas| replicas.primary_is_away())?;
-        let standings = replicas.hosts.iter().map(|replica| *replica.standing.borrow());
-        standings.filter(|standing| standing.answers).filter_map(|standing| standing.as_of).map(|at| at.elapsed()).min()
+        replicas.answering().last().and_then(|replica| replica.standing.borrow().as_of).map(|at| at.elapsed())
+    }
+
+    /// True if there are replicas, and the primary took no beat when it was asked last; whether or not one of them may answer.
+    pub fn primary_is_away(&self) -> bool {
+        self.replicas.as_deref().is_some_and(Replicas::primary_is_away)
     }
 }
 
@@ -138,12 +142,17 @@ impl Replicas {
         from.iter().chain(before).find(fresh)
     }
 
-    /// The replicas that answer, the freshest first.
+    /// The replicas that answer and of which it is known how far they have come, the freshest first. One that has shown nothing of
+    /// this process may be as it was long ago.
     pub fn answering(&self) -> Vec<&Replica> {
-        let standing = |replica: &&Replica| *replica.standing.borrow();
-        let mut answering: Vec<&Replica> = self.hosts.iter().filter(|replica| standing(replica).answers).collect();
-        answering.sort_by_key(|replica| std::cmp::Reverse(standing(replica).as_of));
-        answering
+        let as_of = |replica: &Replica| {
+            let standing = *replica.standing.borrow();
+            standing.as_of.filter(|_| standing.answers)
+        };
+        let known = self.hosts.iter().filter_map(|replica| Some((as_of(replica)?, replica)));
+        let mut known: Vec<(Instant, &Replica)> = known.collect();
+        known.sort_by_key(|(as_of, _)| std::cmp::Reverse(*as_of));
+        known.into_iter().map(|(_, replica)| replica).collect()
     }
 
     /// How long the watch rests between two looks.

@@ -334,3 +334,39 @@ fn a_service_that_is_killed_has_every_dose_that_it_acknowledged() {
     });
     assert_eq!(service.end(rustix::process::Signal::TERM).code(), Some(0), "told to stop, it stops in good order");
 }
+
+#[test]
+fn facilities_are_put_all_or_none_and_none_moves() {
+    let place = Place::new("facilities");
+    let service = place.serve(); // makes the installation
+    let put = |text: &str| {
+        std::fs::write(place.0.join("facilities.csv"), text).expect("writes");
+        place.json(&["facilities", "facilities.csv"])
+    };
+    let known = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut connection = Connection::open(service.address).await;
+            connection.request("GET", "/v1/reference/facilities?province=79", &[], b"").await.json()
+        })
+    };
+    let (status, said) = put("code,name,province\n79001,Trạm 1,79\n79002,Trạm 2,00\n79001,Trạm 3,79\n");
+    assert_eq!(status, 1);
+    let wrong = serde_json::json!([
+        {"line": 3, "code": "79002", "wrong": "province_unknown"},
+        {"line": 4, "code": "79001", "wrong": "code_twice"},
+        {"result": "refused", "rows": 2},
+    ]);
+    assert_eq!(Value::from(said), wrong);
+    assert!(!known().to_string().contains("Trạm 1"), "nothing was changed");
+    let (status, said) = put("code,name,province\n79001,Trạm 1,79\n79002,\"Trạm 2, Quận 1\",79\n");
+    assert_eq!((status, &said[0]["new"], &said[0]["renamed"]), (0, &2.into(), &0.into()));
+    assert!(known().to_string().contains("Trạm 2, Quận 1"));
+    let (status, said) = put("code,name,province\n79003,Trạm 3,79\n79002,Trạm 2,01\n");
+    assert_eq!((status, &said[0]["line"], &said[0]["wrong"]), (1, &3.into(), &"province_changes".into()));
+    assert!(!known().to_string().contains("Trạm 3"), "nothing was changed");
+    let (status, said) = put("code,name,province\n79001,Trạm 1,79\n79002,Trạm 2,79\n");
+    assert_eq!((status, &said[0]["new"], &said[0]["renamed"]), (0, &0.into(), &1.into()));
+    assert_eq!(place.json(&["facilities", "none.csv"]).0, 3);
+    assert_eq!(service.end(rustix::process::Signal::TERM).code(), Some(0));
+}

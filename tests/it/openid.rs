@@ -234,7 +234,8 @@ fn failed(answer: &Answer, code: &str, next: &str) {
     assert_eq!(staff_cookie(answer), "", "nobody is logged in");
     let cleared =
         answer.headers("set-cookie").any(|set| set.starts_with("thexanh-login=; ") && set.contains("Max-Age=0"));
-    assert!(cleared, "it is begun anew");
+    // Whoever sends a browser back with a state of their own does not end the log-in that it has begun.
+    assert_eq!(cleared, code != "state", "it is begun anew");
 }
 
 #[tokio::test]
@@ -442,6 +443,8 @@ async fn a_log_in_ends_in_the_browser_in_which_it_began_and_in_time() {
         failed(&app.come_back(&one, &query).await, "state", "/desk");
     }
     assert_eq!(provider.asked("/token"), 0, "no code of somebody else's is exchanged");
+    assert!(app.get("/metrics").await.text().contains("thexanh_login_failures_total{code=\"state\"}"));
+    assert_eq!(app.come_back_well(&one).await.header("location"), "/desk", "it goes on");
     for (seconds, location) in
         [(599, "/desk"), (600, "/login?failed=state&next=/login"), (601, "/login?failed=state&next=/login")]
     {
@@ -504,6 +507,11 @@ async fn what_the_provider_does_wrong_is_said_to_whoever_logs_in() {
 #[tokio::test]
 async fn who_has_no_place_here_is_told_so() {
     let (app, provider) = start().await;
+    let begun = app.begin("/desk").await;
+    let mut claims = provider.claims(&begun.nonce);
+    (claims["role"], claims["province"]) = ("province".into(), "00".into()); // no such province
+    provider.gives(&provider.key.token(&claims));
+    failed(&app.come_back_well(&begun).await, "place", "/desk");
     for (role, facility, code) in [
         (json!("king"), json!("79001"), "role"),
         (json!(null), json!("79001"), "role"),
@@ -576,6 +584,13 @@ async fn bearer_tokens_of_the_provider_are_taken_and_lies_are_not() {
         provider.key.token(&claims)
     };
     ask(&with("role", json!("citizen"))).await.problem(401, "token_invalid");
+    let in_province = |code: &str| {
+        let mut claims = claims.clone();
+        (claims["role"], claims["province"]) = ("province".into(), code.into());
+        provider.key.token(&claims)
+    };
+    assert_eq!(ask(&in_province("79")).await.json()["province"], "79");
+    ask(&in_province("00")).await.problem(401, "token_invalid");
     ask(&with("facility", json!(null))).await.problem(401, "token_invalid");
     ask(&with("iss", json!("thexanh"))).await.problem(401, "token_invalid");
     for (seconds, status) in [(299, 200), (300, 401), (301, 401)] {

@@ -40,7 +40,7 @@ async function startBoth() {
   const provider = new Provider(issuer, {
     clients: [
       {
-        client_id: 'thexanh',
+        client_id: 'thexanh-web',
         client_secret: 'a secret: 100%',
         redirect_uris: [`${url}/login/openid/callback`],
         grant_types: ['authorization_code'],
@@ -61,7 +61,7 @@ async function startBoth() {
   writeFileSync(secret, 'a secret: 100%\n');
   const env = {
     THEXANH_OPENID_ISSUER: issuer,
-    THEXANH_OPENID_CLIENT_ID: 'thexanh',
+    THEXANH_OPENID_CLIENT_ID: 'thexanh-web',
     THEXANH_OPENID_CLIENT_SECRET_FILE: secret,
     THEXANH_OPENID_NAME: 'Cổng thử',
     THEXANH_HTTP_PUBLIC_URL: url,

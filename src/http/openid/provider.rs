@@ -2,6 +2,7 @@
 //! and it is asked again for what did not fit once in a while only. Source: OpenID Connect Discovery 1.0; RFC 6749, RFC 7636.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -54,6 +55,9 @@ pub(super) enum LoginError {
     /// The ID token makes nobody of them.
     #[error("the ID token is of nobody here: {0}")]
     Standing(#[from] NoStanding),
+    /// Our database does not say whether there is such a facility.
+    #[error("the facility cannot be looked up: {0}")]
+    Database(&'static str),
     /// The ID token answers another log-in.
     #[error("the ID token has another nonce, or is for another client as well")]
     Nonce,
@@ -66,6 +70,7 @@ impl LoginError {
             LoginError::State => "state",
             LoginError::Denied => "denied",
             LoginError::Provider(_) => "provider",
+            LoginError::Database(_) => "unavailable",
             LoginError::Token(_) | LoginError::Nonce | LoginError::Standing(NoStanding::Subject) => "token",
             LoginError::Standing(NoStanding::Role) => "role",
             LoginError::Standing(NoStanding::Place) => "place",
@@ -98,6 +103,8 @@ pub struct Provider {
     /// Held while it is asked.
     asked: Mutex<Asked>,
     exchanging: Semaphore,
+    /// Whether it is asked while nobody waits for it.
+    in_the_background: AtomicBool,
 }
 
 /// When the provider was asked.
@@ -142,6 +149,7 @@ impl Provider {
             known: ArcSwapOption::empty(),
             asked: Mutex::default(),
             exchanging: Semaphore::new(AT_ONCE),
+            in_the_background: AtomicBool::new(false),
         }))
     }
 
@@ -244,10 +252,13 @@ impl Provider {
         Ok((standing(&claims, &self.settings)?, UnixSeconds(expires_at as i64)))
     }
 
-    /// Asks the provider what it says of itself, if it was not asked a moment ago; nobody waits for it.
+    /// Asks the provider what it says of itself, if nobody does, and it was not asked a moment ago; nobody waits for it.
     pub(in crate::http) fn ask_in_the_background(self: &Arc<Self>) {
-        let provider = Arc::clone(self);
-        tokio::spawn(async move { provider.asked_again().await.map(drop) });
+        if self.asked.try_lock().is_err() || self.in_the_background.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let asking = InTheBackground(Arc::clone(self));
+        tokio::spawn(async move { asking.0.asked_again().await.map(drop) });
     }
 
     /// What the provider says of itself, asked for where it is not fresh; an older answer if it cannot be asked.
@@ -263,7 +274,8 @@ impl Provider {
     async fn asked_again(&self) -> Result<Arc<Known>, LoginError> {
         let seen = self.known.load_full();
         let mut asked = self.asked.lock().await;
-        let known = self.known.load_full();
+        // What is older counts as nothing: it is neither given again, nor a reason to wait longer with the next question.
+        let known = self.known.load_full().filter(|known| known.at.elapsed() < LASTING);
         let within = |at: Option<Instant>, time| at.is_some_and(|at| at.elapsed() < time);
         match known {
             // Somebody else asked while this one waited.
@@ -333,6 +345,15 @@ impl Provider {
             bytes.extend_from_slice(&part);
         }
         serde_json::from_slice(&bytes).map_err(|_| LoginError::Provider("did not answer in JSON"))
+    }
+}
+
+/// The provider is asked while nobody waits for it. Dropped, it is not any more, however that ended.
+struct InTheBackground(Arc<Provider>);
+
+impl Drop for InTheBackground {
+    fn drop(&mut self) {
+        self.0.in_the_background.store(false, Ordering::Relaxed);
     }
 }
 

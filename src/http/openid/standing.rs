@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::config::OpenId;
 use crate::http::access::Role;
+use crate::registration::reference;
 
 /// Who somebody is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(super) struct Standing {
 /// Why claims make nobody of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoStanding {
-    /// `sub` is missing, or none that can stand in an audit trail.
+    /// The subject is missing, or none that can stand in an audit trail.
     #[error("it does not say whose it is")]
     Subject,
     /// No role of ours, or more than one.
@@ -30,13 +31,13 @@ pub(super) enum NoStanding {
     Place,
 }
 
-/// The longest `sub` (OpenID Connect Core §2), and the longest code of a place.
+/// The longest subject (OpenID Connect Core §2), and the longest code of a place.
 const MAX_SUBJECT_CHARS: usize = 255;
 const MAX_CODE_CHARS: usize = 40;
 
 /// What `claims` make of whom they are about.
 pub(super) fn standing(claims: &Value, settings: &OpenId) -> Result<Standing, NoStanding> {
-    let subject = claims.get("sub").and_then(Value::as_str);
+    let subject = found(claims, &settings.subject_claim).and_then(Value::as_str);
     let subject = subject.filter(|sub| is_plain(sub, MAX_SUBJECT_CHARS)).ok_or(NoStanding::Subject)?.to_owned();
     let named = values(claims, &settings.role_claim);
     let ours = named.iter().filter_map(|name| mapped(&settings.roles, name)).filter_map(|word| word.parse().ok());
@@ -50,6 +51,10 @@ pub(super) fn standing(claims: &Value, settings: &OpenId) -> Result<Standing, No
         (role == Role::Facility).then(|| place(&settings.facility_claim, &settings.facilities)).transpose()?;
     let province =
         (role == Role::Province).then(|| place(&settings.province_claim, &settings.provinces)).transpose()?;
+    let is_one = |code: &str| code.len() == 2 && reference::unit(code).is_some();
+    if province.as_deref().is_some_and(|code| !is_one(code)) {
+        return Err(NoStanding::Place);
+    }
     Ok(Standing { subject, role, facility, province })
 }
 
@@ -68,15 +73,19 @@ fn only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// The texts in a claim: itself, or all of a list. The name is the claim's whole, or leads into objects at its full stops.
+/// A claim. The name is the claim's whole, or leads into objects at its full stops.
+fn found<'a>(claims: &'a Value, name: &str) -> Option<&'a Value> {
+    claims.get(name).or_else(|| name.split('.').try_fold(claims, |inside, part| inside.get(part)))
+}
+
+/// The texts in a claim: itself, or all of a list.
 fn values(claims: &Value, name: &str) -> Vec<String> {
-    let inside = || name.split('.').try_fold(claims, |inside, part| inside.get(part));
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    match claims.get(name).or_else(inside) {
+    match found(claims, name) {
         Some(Value::Array(list)) => list.iter().filter_map(text).collect(),
         Some(value) => text(value).into_iter().collect(),
         None => Vec::new(),
@@ -115,6 +124,8 @@ mod tests {
             json!({"role": "facility", "facility": "7\n"}),
             json!({"role": "facility", "facility": "7".repeat(41)}),
             json!({"role": "province", "facility": "79001"}),
+            json!({"role": "province", "province": "00"}),
+            json!({"role": "province", "province": "001"}), // a district
         ] {
             assert_eq!(of(claims.clone(), &settings), Err(NoStanding::Place), "{claims}");
         }
@@ -164,5 +175,10 @@ mod tests {
         for sub in [json!("a\nb"), json!(7), json!(null)] {
             assert_eq!(named(sub.clone()), Err(NoStanding::Subject), "{sub}");
         }
+        let settings = OpenId { subject_claim: "staff.number".to_owned(), ..OpenId::default() };
+        let claims = json!({"sub": "another in each client", "staff": {"number": "n-7"}, "role": "ministry"});
+        assert_eq!(standing(&claims, &settings).map(|standing| standing.subject), Ok("n-7".to_owned()));
+        let without = json!({"sub": "x", "role": "ministry"});
+        assert_eq!(standing(&without, &settings), Err(NoStanding::Subject), "nothing else stands in for it");
     }
 }

@@ -31,7 +31,11 @@ export const isSilent = (node: Node) => node.seen_ms_ago > SILENT_MS;
 export const isBusy = (node: Node) => node.pool_size > 0 && node.pool_in_use >= node.pool_size;
 export const isSlowDatabase = ({ latency_ms }: Live['database']) => (latency_ms ?? 0) > SLOW_DATABASE_MS;
 
-const longQueue = (what: string, count: number, key: string): Point => ({ key, level: 'bad', text: words().longQueue(what, number(count)), spoken: words().queueNow(what) });
+/** A queue that grows; nobody's where the service does not say how long it is. */
+function longQueue(what: string, count: number | null | undefined, key: string): Point[] {
+  if ((count ?? 0) < LONG_QUEUE) return [];
+  return [{ key, level: 'bad', text: words().longQueue(what, number(count ?? 0)), spoken: words().queueNow(what) }];
+}
 
 /** `severe`: how many severe reactions nobody has taken on. */
 export function attention({ database, nodes, rates, queues, behind }: Live, severe: number): Point[] {
@@ -42,9 +46,9 @@ export function attention({ database, nodes, rates, queues, behind }: Live, seve
       const text = words().silentNode(name, decimal(seen_ms_ago / 1000, 0));
       return { key: `silent ${id}`, level: 'bad', text, spoken: words().silentNow(name), at: 'health' };
     }),
-    rates.errors >= MANY_ERRORS && { key: 'errors', level: 'bad', text: words().manyErrors(decimal(rates.errors)), spoken: words().errorsNow },
-    queues.registrations >= LONG_QUEUE && longQueue(words().queueRegistrations, queues.registrations, 'registrations'),
-    queues.doses >= LONG_QUEUE && longQueue(words().queueDoses, queues.doses, 'doses'),
+    rates != null && rates.errors >= MANY_ERRORS && { key: 'errors', level: 'bad', text: words().manyErrors(decimal(rates.errors)), spoken: words().errorsNow },
+    ...longQueue(words().queueRegistrations, queues.registrations, 'registrations'),
+    ...longQueue(words().queueDoses, queues.doses, 'doses'),
     database.reachable && isSlowDatabase(database) && { key: 'slow', level: 'warn', text: words().slowDatabase(decimal(database.latency_ms, 0)), at: 'health' },
     ...database.replicas
       .filter(({ lag_ms }) => (lag_ms ?? 0) > SLOW_REPLICA_MS)

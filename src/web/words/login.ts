@@ -64,6 +64,7 @@ export const failures = dictionary(
     token: 'Không xác nhận được kết quả đăng nhập. Hãy đăng nhập lại; nếu vẫn không được, hãy báo người quản trị.',
     role: 'Tài khoản của bạn chưa có vai trò nào ở đây, hoặc có nhiều hơn một. Hãy hỏi người quản trị.',
     place: 'Tài khoản của bạn chưa gắn với một cơ sở hoặc một tỉnh có trong danh mục. Hãy hỏi người quản trị.',
+    unavailable: 'Hệ thống đang gián đoạn. Hãy đăng nhập lại sau ít phút.',
   },
   {
     state: 'That log-in took too long, or began in another browser. Log in again.',
@@ -72,6 +73,7 @@ export const failures = dictionary(
     token: 'The log-in could not be confirmed. Log in again; if it still fails, tell whoever manages the accounts.',
     role: 'Your account has no role here, or more than one. Ask whoever manages the accounts.',
     place: 'Your account belongs to no facility or province that is known here. Ask whoever manages the accounts.',
+    unavailable: 'The service is interrupted. Log in again in a few minutes.',
   },
 );
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use thexanh::app::hub::MAX_LISTENERS;
+use thexanh::app::hub::{MAX_LISTENERS, MAX_STREAMS};
 use thexanh::certificate::UnixSeconds;
 use thexanh::http::access::Role;
 
@@ -119,6 +119,8 @@ async fn a_province_is_told_of_itself_and_not_of_the_machines() {
     let mut own = Watcher::open(app.address(), &app.bearer(Role::Province), "").await;
     let event = own.until("the dose", |event| event["totals"]["doses"] == 1).await;
     assert_eq!((&event["nodes"], &event["totals"]["certificates"]), (&json!([]), &Value::Null));
+    assert_eq!((&event["rates"], &event["queues"]["doses"]), (&Value::Null, &Value::Null), "nor of the whole country");
+    assert_eq!((&event["queues"]["registrations"], &event["queues"]["imports_running"]), (&Value::Null, &Value::Null));
     assert_eq!(event["database"], json!({"reachable": true, "latency_ms": null, "size_bytes": null, "replicas": []}));
     let mut northern = Watcher::open(app.address(), &app.bearer_of(Role::Province, "", "01"), "").await;
     let event = northern.next().await.expect("an event");
@@ -168,10 +170,16 @@ async fn so_many_may_watch_and_one_more_is_told_to_come_again() {
     let app = TestApp::start().await;
     let bearer = app.bearer(Role::Response);
     let mut watchers = Vec::new();
-    for _ in 0..MAX_LISTENERS {
+    for _ in 0..MAX_STREAMS {
         watchers.push(Watcher::open(app.address(), &bearer, "").await);
     }
-    let refused = app.get_as(Role::Response, "/v1/stats/stream").await;
+    app.get_as(Role::Response, "/v1/stats/stream").await.problem(429, "too_many_requests");
+    let provinces = thexanh::registration::reference::provinces();
+    let others = provinces.iter().flat_map(|province| [&province.code; MAX_STREAMS]);
+    for code in others.take(MAX_LISTENERS - MAX_STREAMS) {
+        watchers.push(Watcher::open(app.address(), &app.bearer_of(Role::Province, "", code), "").await);
+    }
+    let refused = app.get_as(Role::Ministry, "/v1/stats/stream").await;
     refused.problem(503, "overloaded");
     assert!(!refused.header("retry-after").is_empty());
     // Places are free again once their connections are gone.
