@@ -131,7 +131,7 @@ fn too_long() -> Failure {
 /// The rows of a file.
 fn read(bytes: &[u8]) -> Result<Sheet, Failure> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(bytes);
-    if !reader.headers().is_ok_and(|heading| heading == &HEADING[..]) {
+    if !reader.headers().is_ok_and(|heading| heading == HEADING[..]) {
         let text = "the first line must be code,name,province, and the file in UTF-8";
         return Err(Failure { code: "columns_missing", ..Failure::usage(text) });
     }

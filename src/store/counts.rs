@@ -22,7 +22,7 @@ pub enum Counter {
     Registered,
     /// People of a commune, district or province; slot: `none`, `first`, `full`. Without a place: whose commune is not known.
     People,
-    /// Doses that a facility gave; slot: see [`lag_slot`].
+    /// Doses that a facility gave; slot: see [`LAG_DAYS`].
     DosesBy,
     /// Doses that a province's facilities gave; slot: as before.
     DosesIn,
