@@ -1,7 +1,7 @@
 //! Whether the registry knows a certificate that an own key signed: one that it does not was signed behind its back.
 //!
-//! Asked when a proof is new, of many texts together, in bounded time; what cannot be asked is not known, and nobody waits for
-//! it. It is asked of the database that certificates are written to, and they are handed out after that: what was issued a moment
+//! Asked when a proof is new, of many texts together; what is not answered in a tenth of a second is not known, and nobody waits for
+//! more. It is asked of the database that certificates are written to, and they are handed out after that: what was issued a moment
 //! ago is known.
 
 use std::collections::HashSet;

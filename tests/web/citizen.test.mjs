@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { card, chooseCommune, dose, enterCode, fillHome, fillWho, iso, logIn, register, someone, step, verdictOf } from './citizens.mjs';
+import { card, chooseCommune, dose, enterCode, fillHome, fillWho, iso, logIn, register, someone, step, vaccinated, verdictOf } from './citizens.mjs';
 import { DESK, PHONE, browser, packages, service, startService, until, visit } from './harness.mjs';
 import { serious } from './pages.test.mjs';
 
@@ -261,10 +261,7 @@ test('a missing dose is reported with a photo, its deadline is seen, and what th
 test('wrong data is reported, and a refusal is shown with its reason', async () => {
   const person = someone('Ngô Văn Nhầm', '0977100007');
   const { page, context } = await visit(await browser(), '/');
-  await logIn(page, person.phone);
-  await register(page, person);
-  await dose(await service(), person, 1);
-  await card(page, 'yellow', person.name);
+  await vaccinated(page, person);
   await page.getByRole('link', { name: 'Xem chi tiết' }).click();
   await page.getByRole('link', { name: 'Báo điều sai hoặc thiếu' }).click();
   await page.getByLabel('Họ tên, ngày sinh hoặc giấy tờ ghi sai').check();
@@ -289,10 +286,7 @@ test('wrong data is reported, and a refusal is shown with its reason', async () 
 test('a reaction is reported, and a severe one says at once to call 115', async () => {
   const person = someone('Ngô Thị Mệt', '0977100008');
   const { page, context } = await visit(await browser(), '/');
-  await logIn(page, person.phone);
-  await register(page, person);
-  await dose(await service(), person, 1);
-  await card(page, 'yellow', person.name);
+  await vaccinated(page, person);
   await page.getByRole('link', { name: 'Xem chi tiết' }).click();
   await page.getByRole('link', { name: 'Báo phản ứng sau tiêm' }).click();
   await page.getByRole('button', { name: 'Gửi', exact: true }).click();
@@ -400,10 +394,7 @@ test('the service gone, a card that was opened is there after a reload, until it
 test('logging out takes the cards off the device', async () => {
   const person = someone('Ngô Văn Ra', '0977100014');
   const { page, context } = await visit(await browser(), '/');
-  await logIn(page, person.phone);
-  await register(page, person);
-  await dose(await service(), person, 1);
-  await card(page, 'yellow', person.name);
+  await vaccinated(page, person);
   const other = await context.newPage();
   await other.goto('/');
   await other.locator('[data-card]').waitFor();
@@ -530,10 +521,7 @@ test('every part of the page speaks both languages and shuts nobody out', async 
   const axe = readFileSync(packages.resolve('axe-core/axe.min.js'), 'utf8');
   const person = someone('Ngô Thị Xem', '0977100016');
   const { page, context } = await visit(await browser(), '/', { viewport: PHONE });
-  await logIn(page, person.phone);
-  await register(page, person);
-  await dose(await service(), person, 1);
-  await card(page, 'yellow', person.name);
+  await vaccinated(page, person);
   await page.getByRole('link', { name: 'Xem chi tiết' }).click();
   const id = decodeURIComponent(new URL(page.url()).hash.split('/')[2]);
   const parts = ['', 'register', 'claim', 'phone', 'corrections', 'corrections/new', `person/${id}`, `person/${id}/reaction`];

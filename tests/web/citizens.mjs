@@ -112,3 +112,11 @@ export async function verdictOf(picture, name) {
   writeFileSync(file('json'), await (await fetch(`${url}/v1/trust-list`)).text());
   return JSON.parse(run(['verify', '--json', '--trust', file('json'), '--image', file('png')]));
 }
+
+/** Logs in, registers somebody who then gets a first dose, and waits for the yellow card. */
+export async function vaccinated(page, person) {
+  await logIn(page, person.phone);
+  await register(page, person);
+  await dose(await service(), person, 1);
+  await card(page, 'yellow', person.name);
+}
