@@ -114,10 +114,9 @@ impl App {
         }
         for n in due {
             let (uri, aggregation) = (uri(&self.config, n), aggregation_uri(&self.config));
-            let sign = |invalid: &[u64]| {
-                status_list::sign(&uri, &aggregation, invalid.iter().copied(), self.clock.now(), &key)
-            };
-            match self.store.sign_status_list(self.node, n, &sign).await? {
+            let (key, now) = (key.clone(), self.clock.now());
+            let sign = move |invalid: &[u64]| status_list::sign(&uri, &aggregation, invalid.iter().copied(), now, &key);
+            match self.store.sign_status_list(self.node, n, Arc::new(sign)).await? {
                 Ok(true) if !*self.stop.borrow() => {}
                 Ok(_) => break,
                 Err(error) => {

@@ -31,8 +31,8 @@ use crate::keys::{Algorithm, IssuerKey, KeyError, Kid, PublicKey, alg};
 use crate::policy::CLOCK_SKEW_S;
 use crate::signed::{self, Refusal};
 
-/// How many positions of the log are in one list: who asks for it is one of a million, and it has some ten kilobytes with one in
-/// a thousand revoked. It never changes: verifiers reckon with it.
+/// How many positions of the log are in one list: who asks for it means one of a million, and it has 2 kB with one in a thousand
+/// revoked, 15 kB with one in a hundred. It never changes: verifiers reckon with it.
 pub const LEN: u64 = 1 << 20;
 /// The media type, which is the `typ` as well. Source: §5.2, §8.2.
 pub const MEDIA_TYPE: &str = "application/statuslist+cwt";

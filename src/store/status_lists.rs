@@ -6,6 +6,7 @@
 //! signed each in a transaction of its own, once for however many events there were.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -39,8 +40,8 @@ pub struct StatusListRow {
     pub token: Option<Vec<u8>>,
 }
 
-/// Signs a list: given the places in it that are revoked.
-pub type SignStatusList<'a> = &'a (dyn Fn(&[u64]) -> Result<Vec<u8>, KeyError> + Sync);
+/// Signs a list: given the places in it that are revoked. It may take a tenth of a second.
+pub type SignStatusList = Arc<dyn Fn(&[u64]) -> Result<Vec<u8>, KeyError> + Send + Sync>;
 
 /// What came of settling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Store {
         &self,
         node: Uuid,
         n: u64,
-        sign: SignStatusList<'_>,
+        sign: SignStatusList,
     ) -> Result<Result<bool, KeyError>, StoreError> {
         if !self.take_lease(LISTER, node, LEASE).await? {
             return Ok(Ok(false));
@@ -232,13 +233,13 @@ impl Tx<'_> {
     }
 }
 
-struct Sign<'a> {
+struct Sign {
     node: Uuid,
     n: u64,
-    sign: SignStatusList<'a>,
+    sign: SignStatusList,
 }
 
-impl Work for Sign<'_> {
+impl Work for Sign {
     type Output = Result<bool, KeyError>;
 
     async fn run(&self, tx: &Tx<'_>) -> Result<Self::Output, StoreError> {
@@ -252,7 +253,9 @@ impl Work for Sign<'_> {
         let end = first.saturating_add(LEN as i64);
         let rows = tx.inner.query(&stmt, &[/* first */ &first, /* end */ &end]).await?;
         let invalid = rows.iter().map(|row| number(row.get(0)).map(|position| place(position).1));
-        let token = match (self.sign)(&invalid.collect::<Result<Vec<_>, _>>()?) {
+        let (invalid, sign) = (invalid.collect::<Result<Vec<_>, _>>()?, Arc::clone(&self.sign));
+        let signed = tokio::task::spawn_blocking(move || sign(&invalid)).await;
+        let token = match signed.map_err(|error| StoreError::Unreachable(error.to_string()))? {
             Ok(token) => token,
             Err(error) => return Ok(Err(error)),
         };

@@ -1,6 +1,7 @@
 //! `GET /v1/status-lists`: a verifier that knows the standard form, and the look-up by prefix of the log.
 
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ciborium::Value;
@@ -8,6 +9,7 @@ use serde_json::json;
 use thexanh::certificate::{UnixSeconds, Uvci};
 use thexanh::http::access::Role;
 use thexanh::revocation::status_list::{self, LEN, place};
+use thexanh::store::SignStatusList;
 use thexanh::tlog::entry_of_text;
 use uuid::Uuid;
 
@@ -87,10 +89,11 @@ impl TestApp {
     /// Signs a list as the node would, whatever the log has.
     async fn sign_nth_list(&self, n: u64) {
         let key = self.app.publisher_key().expect("a publisher");
-        let (uri, node, began) = (format!("{ALL}/{n}"), Uuid::new_v4(), Instant::now());
-        let sign = |places: &[u64]| status_list::sign(&uri, ALL, places.iter().copied(), self.clock.now(), &key);
+        let (uri, node, began, now) = (format!("{ALL}/{n}"), Uuid::new_v4(), Instant::now(), self.clock.now());
+        let sign = move |places: &[u64]| status_list::sign(&uri, ALL, places.iter().copied(), now, &key);
+        let sign: SignStatusList = Arc::new(sign);
         // While the node is at it, it holds the lease.
-        while !self.app.store().sign_status_list(node, n, &sign).await.expect("asks").expect("signs") {
+        while !self.app.store().sign_status_list(node, n, Arc::clone(&sign)).await.expect("asks").expect("signs") {
             assert!(began.elapsed() < PATIENCE, "the lease ends");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -196,7 +199,8 @@ async fn there_is_a_list_for_the_first_entry_and_no_other_number_has_one() {
 async fn a_list_is_signed_anew_when_half_of_its_time_is_over_and_is_the_same_on_every_node() {
     let app = TestApp::start().await;
     let (uvci, text) = app.certificate_of(&dose_of(1)).await;
-    let at = app.index_of(&text).await;
+    let (next, next_text) = app.certificate_of(&dose_of(2)).await;
+    let (at, next_at) = (app.index_of(&text).await, app.index_of(&next_text).await);
     app.revoke(&uvci).await;
     let first = app.status_list_saying(&[at]).await;
     for (later, signed_anew) in [(43_199, false), (43_200, false), (43_201, true)] {
@@ -213,8 +217,8 @@ async fn a_list_is_signed_anew_when_half_of_its_time_is_over_and_is_the_same_on_
     let there = crate::client::Connection::open(other.address()).await.request("GET", path, &[], b"").await;
     assert_eq!((there.header("etag"), &there.body), (served.header("etag"), &served.body));
     // Whoever holds the lease, what one node is asked is in the list of the other.
-    app.undo_one(&uvci).await;
-    app.status_list_saying(&[]).await;
+    app.revoke(&next).await;
+    app.status_list_saying(&[at, next_at]).await;
     let (began, mut connection) = (Instant::now(), crate::client::Connection::open(other.address()).await);
     while connection.request("GET", path, &[], b"").await.body == served.body {
         assert!(began.elapsed() < PATIENCE, "it follows");

@@ -1,5 +1,7 @@
 //! Status lists in the database: what is settled when, by whom, and with what is lost on the way.
 
+use std::sync::Arc;
+
 use thexanh::certificate::Uvci;
 use thexanh::keys::{Algorithm, IssuerKey, KeyError};
 use thexanh::store::{Settled, StatusListRow, Store};
@@ -56,7 +58,7 @@ fn written(places: &[u64]) -> Result<Vec<u8>, KeyError> {
 /// The places of the first list, signed by now.
 async fn listed(store: &Store) -> Vec<u64> {
     let node = Uuid::new_v4();
-    assert_eq!(store.sign_status_list(node, 0, &written).await.expect("asks"), Ok(true));
+    assert_eq!(store.sign_status_list(node, 0, Arc::new(written)).await.expect("asks"), Ok(true));
     store.stop_listing(node).await.expect("gives it back");
     let rows = store.status_lists(0).await.expect("reads");
     let [StatusListRow { n: 0, changed: false, token: Some(token), .. }] = rows.as_slice() else { panic!("{rows:?}") };
@@ -81,7 +83,7 @@ async fn a_revocation_waits_for_its_place_in_the_log_and_those_after_it_wait_wit
     assert_eq!(store.settle_statuses(id).await.expect("settles"), Settled::Waits);
     assert_eq!(store.statuses_reached().await.expect("reads"), 1);
     assert_eq!(store.settle_statuses(Uuid::new_v4()).await.expect("asks"), Settled::Elsewhere);
-    assert_eq!(store.sign_status_list(Uuid::new_v4(), 0, &written).await.expect("asks"), Ok(false));
+    assert_eq!(store.sign_status_list(Uuid::new_v4(), 0, Arc::new(written)).await.expect("asks"), Ok(false));
     store.stop_listing(id).await.expect("gives it back");
     assert_eq!(listed(store).await, positions(store, &early[0]).await);
     grow(store).await;
@@ -164,7 +166,9 @@ async fn what_is_lost_of_settling_or_signing_is_done_by_the_next_node() {
         proxy.arm(statement, fault);
         match settles {
             true => drop(cut.store.settle_statuses(id).await.expect_err("the connection was cut")),
-            false => drop(cut.store.sign_status_list(id, 0, &written).await.expect_err("the connection was cut")),
+            false => {
+                drop(cut.store.sign_status_list(id, 0, Arc::new(written)).await.expect_err("the connection was cut"))
+            }
         }
         assert!(!proxy.is_armed(), "{statement} is a statement of it");
         cut.store.stop_listing(id).await.expect("gives it back");
@@ -176,6 +180,6 @@ async fn what_is_lost_of_settling_or_signing_is_done_by_the_next_node() {
     // A key that cannot sign changes nothing.
     let (nobody, id) = (|_: &[u64]| Err(KeyError::Unavailable), Uuid::new_v4());
     let before = other.store.status_lists(0).await.expect("reads");
-    assert_eq!(other.store.sign_status_list(id, 0, &nobody).await.expect("asks"), Err(KeyError::Unavailable));
+    assert_eq!(other.store.sign_status_list(id, 0, Arc::new(nobody)).await.expect("asks"), Err(KeyError::Unavailable));
     assert_eq!(other.store.status_lists(0).await.expect("reads"), before);
 }
