@@ -352,7 +352,7 @@ CREATE TABLE status_invalid (
 CREATE TABLE status_list (
     n bigint PRIMARY KEY,
     changed boolean NOT NULL,    -- since then
-    serial bigint NOT NULL,      -- of what was signed, over all lists
+    token_id uuid NOT NULL,      -- another one each time it is signed
     token bytea NOT NULL
 );
 

@@ -12,12 +12,14 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use tokio::sync::{Mutex, watch};
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
 use super::App;
 use crate::certificate::UnixSeconds;
 use crate::config::Config;
-use crate::keys::Kid;
-use crate::revocation::status_list::{self, place};
+use crate::keys::{Kid, PublicKey};
+use crate::revocation::status_list::{self, Opened, place};
+use crate::signed::Refusal;
 use crate::store::{Settled, StoreError};
 
 /// The lists are tended once in so many refreshes: each second, by the default settings.
@@ -37,8 +39,8 @@ pub struct StatusLists {
 /// Whoever tends the lists holds it.
 #[derive(Default)]
 struct Tended {
-    /// The highest serial that was read.
-    serial: u64,
+    /// Which token of each list was read last.
+    seen: BTreeMap<u64, Uuid>,
     /// Up to which revocation event the lists are settled.
     reached: u64,
     /// Lists of which the newest token is not taken.
@@ -57,12 +59,24 @@ pub struct SignedStatusList {
 }
 
 impl SignedStatusList {
+    /// The list in `token`, proved to be one of the signers'.
+    fn open<'k>(
+        token: Vec<u8>,
+        signers: impl Iterator<Item = &'k PublicKey>,
+        now: UnixSeconds,
+    ) -> Result<SignedStatusList, Refusal> {
+        let Opened { uri, issued_at, expires_at, signer } = status_list::open(&token, signers, now)?;
+        let (uri, hash) = (uri.to_owned(), digest(&SHA256, &token));
+        let tag = BASE64_URL_SAFE_NO_PAD.encode(hash.as_ref().get(..15).unwrap_or_default());
+        Ok(SignedStatusList { uri, issued_at, expires_at, signer, bytes: token.into(), tag })
+    }
+
     /// The token, byte for byte what every node serves.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// What names these bytes.
+    /// What names these bytes, on every node.
     pub fn tag(&self) -> &str {
         &self.tag
     }
@@ -159,51 +173,41 @@ impl App {
 
     /// Takes over what was signed since the last time. Returns which lists are to be signed.
     async fn take_status_lists(&self, tended: &mut Tended) -> Result<Vec<u64>, StoreError> {
-        let rows = self.store.status_lists(tended.serial).await?;
+        let rows = self.store.status_lists(tended.seen.iter().map(|(n, token_id)| (*n, *token_id))).await?;
         let (trust, now) = (self.trust(), self.clock.now());
-        let (mut kept, mut changed) = (BTreeMap::clone(&self.status_lists.kept.load()), BTreeSet::new());
+        let mut kept = BTreeMap::clone(&self.status_lists.kept.load());
+        // Those of which the database has no token that is as it should be.
+        let mut wanting: BTreeSet<u64> = (0..=self.last_status_list()).chain(kept.keys().copied()).collect();
         for row in rows {
-            if row.changed {
-                changed.insert(row.n);
+            if let Some(token) = row.token {
+                tended.seen.insert(row.n, row.token_id);
+                match SignedStatusList::open(token, trust.publisher_keys(now), now) {
+                    Ok(list) => {
+                        tended.refused.remove(&row.n);
+                        kept.insert(row.n, Arc::new(list));
+                    }
+                    Err(refusal) => {
+                        tracing::warn!(
+                            code = refusal.code(),
+                            "a status list in the database is refused; what was served before still is"
+                        );
+                        tended.refused.insert(row.n);
+                    }
+                }
             }
-            let Some(token) = row.token else { continue };
-            tended.serial = tended.serial.max(row.serial);
-            match status_list::open(&token, trust.publisher_keys(now), now) {
-                Ok(opened) => {
-                    let list = SignedStatusList {
-                        uri: opened.uri.to_owned(),
-                        issued_at: opened.issued_at,
-                        expires_at: opened.expires_at,
-                        signer: opened.signer,
-                        tag: tag(&token),
-                        bytes: token.into(),
-                    };
-                    tended.refused.remove(&row.n);
-                    kept.insert(row.n, Arc::new(list));
-                }
-                Err(refusal) => {
-                    tracing::warn!(
-                        code = refusal.code(),
-                        "a status list in the database is refused; what was served before still is"
-                    );
-                    tended.refused.insert(row.n);
-                }
+            let is_good = |list: &Arc<SignedStatusList>| {
+                list.uri == uri(&self.config, row.n)
+                    && now.0 <= list.issued_at.0.midpoint(list.expires_at.0)
+                    && trust.publisher_keys(now).any(|key| key.kid() == list.signer)
+            };
+            if !row.changed && !tended.refused.contains(&row.n) && kept.get(&row.n).is_some_and(is_good) {
+                wanting.remove(&row.n);
+            } else {
+                wanting.insert(row.n);
             }
         }
-        let may_sign: Vec<Kid> = trust.publisher_keys(now).map(|key| key.kid()).collect();
-        let is_due = |n: &u64| {
-            let list = kept.get(n);
-            let as_it_should_be = list.is_some_and(|list| {
-                now.0 <= list.issued_at.0.midpoint(list.expires_at.0)
-                    && may_sign.contains(&list.signer)
-                    && list.uri == uri(&self.config, *n)
-            });
-            !as_it_should_be || changed.contains(n) || tended.refused.contains(n)
-        };
-        let all: BTreeSet<u64> = (0..=self.last_status_list()).chain(kept.keys().copied()).collect();
-        let due = all.into_iter().filter(is_due).collect();
         self.status_lists.kept.store(Arc::new(kept));
-        Ok(due)
+        Ok(wanting.into_iter().collect())
     }
 
     /// Tends the lists until `stop` says so. A failure is reported once, and once more when it is over.
@@ -235,9 +239,4 @@ impl App {
         let since = self.status_lists.waits_since.load(Ordering::Relaxed);
         since != 0 && self.clock.now().0 - since > PROMISED_S
     }
-}
-
-/// What names these bytes, on every node.
-fn tag(token: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, token).as_ref().get(..15).unwrap_or_default())
 }

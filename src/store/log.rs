@@ -43,6 +43,9 @@ pub struct LogHead {
 /// Makes the note of a checkpoint.
 pub type SignCheckpoint<'a> = &'a (dyn Fn(&Checkpoint) -> Result<String, KeyError> + Sync);
 
+/// Where entries are in the log; one place each, unless somebody put it in twice.
+pub(super) type Places = HashMap<Hash, Vec<i64>>;
+
 /// What came of numbering.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Grown {
@@ -235,7 +238,7 @@ impl Work for Grow<'_> {
 
 impl Tx<'_> {
     /// Where these entries are in the log, and those that wait to be put into it. What is in neither was never signed by us.
-    pub(super) async fn log_places(&self, entries: &[Hash]) -> Result<(HashMap<Hash, i64>, HashSet<Hash>), StoreError> {
+    pub(super) async fn log_places(&self, entries: &[Hash]) -> Result<(Places, HashSet<Hash>), StoreError> {
         let mut places = self.find_in_log(entries).await?;
         let missing: Vec<Hash> = entries.iter().filter(|entry| !places.contains_key(*entry)).copied().collect();
         if missing.is_empty() {
@@ -256,15 +259,15 @@ impl Tx<'_> {
     }
 
     /// Where these entries are, those that are there. Asked twice: where what begins like them is, and whether it is them.
-    async fn find_in_log(&self, entries: &[Hash]) -> Result<HashMap<Hash, i64>, StoreError> {
+    async fn find_in_log(&self, entries: &[Hash]) -> Result<Places, StoreError> {
         let sql = "-- log places\nSELECT head, position FROM log_entry WHERE head = ANY($1)";
         let heads: Vec<i64> = entries.iter().map(|entry| ordered(head_of(entry))).collect();
         let stmt = self.inner.prepare_cached(sql).await?;
         let rows = self.inner.query(&stmt, &[/* heads */ &heads]).await?;
         let mut of_head: HashMap<i64, Vec<i64>> = HashMap::new();
         rows.iter().for_each(|row| of_head.entry(row.get(0)).or_default().push(row.get(1)));
-        let places = |(entry, head)| of_head.get(head).into_iter().flatten().map(move |position| (entry, *position));
-        let pairs = entries.iter().map(Hash::as_slice).zip(&heads).flat_map(places);
+        let found = |(entry, head)| of_head.get(head).into_iter().flatten().map(move |position| (entry, *position));
+        let pairs = entries.iter().map(Hash::as_slice).zip(&heads).flat_map(found);
         let (entries, positions): (Vec<&[u8]>, Vec<i64>) = pairs.unzip();
         let sql = "-- confirm log places
                    SELECT k.entry, k.position FROM unnest($1::bytea[], $2::bigint[]) AS k (entry, position)
@@ -272,7 +275,11 @@ impl Tx<'_> {
                    WHERE substring(t.hashes FROM CAST(k.position % 256 * 32 + 1 AS integer) FOR 32) = k.entry";
         let stmt = self.inner.prepare_cached(sql).await?;
         let rows = self.inner.query(&stmt, &[/* entries */ &entries, /* positions */ &positions]).await?;
-        rows.iter().map(|row| Ok((entry(row.get(0))?, row.get(1)))).collect()
+        let mut places = Places::new();
+        for row in rows {
+            places.entry(entry(row.get(0))?).or_default().push(row.get(1));
+        }
+        Ok(places)
     }
 
     /// What waits, oldest first, as much as goes into one transaction: the batches, all their entries, and whether more may wait.

@@ -34,9 +34,9 @@ pub struct StatusListRow {
     pub n: u64,
     /// Whether it is to be signed anew, for something in it changed.
     pub changed: bool,
-    /// Goes up with every list that is signed.
-    pub serial: u64,
-    /// The token, if its serial is higher than the asker's.
+    /// Another one each time it is signed.
+    pub token_id: Uuid,
+    /// The token, if the asker does not know it.
     pub token: Option<Vec<u8>>,
 }
 
@@ -60,16 +60,24 @@ pub enum Settled {
 }
 
 impl Store {
-    /// Every list, with the tokens that were signed after `serial`.
-    pub async fn status_lists(&self, serial: u64) -> Result<Vec<StatusListRow>, StoreError> {
+    /// Every list, with the tokens that are not among `known`: numbers of lists, and which token of each.
+    pub async fn status_lists(
+        &self,
+        known: impl IntoIterator<Item = (u64, Uuid)>,
+    ) -> Result<Vec<StatusListRow>, StoreError> {
         let client = self.client().await?;
         let sql = "-- status lists
-                   SELECT n, changed, serial, CASE WHEN serial > $1 THEN token END FROM status_list ORDER BY n";
-        let serial = i64::try_from(serial).unwrap_or(i64::MAX);
-        let rows = client.query(&client.prepare_cached(sql).await?, &[/* serial */ &serial]).await?;
+                   SELECT l.n, l.changed, l.token_id, CASE WHEN k.token_id IS NULL THEN l.token END
+                   FROM status_list l LEFT JOIN unnest($1::bigint[], $2::uuid[]) AS k (n, token_id)
+                        ON k.n = l.n AND k.token_id = l.token_id
+                   ORDER BY l.n";
+        let known = known.into_iter().map(|(n, token_id)| (i64::try_from(n).unwrap_or(i64::MAX), token_id));
+        let (lists, tokens): (Vec<i64>, Vec<Uuid>) = known.unzip();
+        let stmt = client.prepare_cached(sql).await?;
+        let rows = client.query(&stmt, &[/* n */ &lists, /* token_id */ &tokens]).await?;
         let row = |row: &tokio_postgres::Row| {
-            let token = row.get(3);
-            Ok(StatusListRow { n: number(row.get(0))?, changed: row.get(1), serial: number(row.get(2))?, token })
+            let (token_id, token) = (row.get(2), row.get(3));
+            Ok(StatusListRow { n: number(row.get(0))?, changed: row.get(1), token_id, token })
         };
         rows.iter().map(row).collect()
     }
@@ -156,12 +164,12 @@ impl Work for Settle {
                 }
             }
         };
-        let (mut invalid, mut valid, mut unlogged) = (Vec::new(), Vec::new(), 0);
+        let (mut invalid, mut valid, mut unlogged) = (Vec::<i64>::new(), Vec::new(), 0);
         let settled: HashSet<Uvci> = events.iter().filter_map(|(_, uvci)| *uvci).collect();
         for standing in settled.iter().filter_map(|uvci| standings.get(uvci)) {
-            let found: Vec<i64> = standing.forms.iter().filter_map(|form| places.get(form)).copied().collect();
+            let found: Vec<&Vec<i64>> = standing.forms.iter().filter_map(|form| places.get(form)).collect();
             unlogged += usize::from(found.len() < standing.forms.len());
-            if standing.revoked { invalid.extend(found) } else { valid.extend(found) }
+            if standing.revoked { &mut invalid } else { &mut valid }.extend(found.into_iter().flatten().copied());
         }
         tx.set_statuses(&invalid, &valid).await?;
         tx.statuses_reach(version).await?;
@@ -260,10 +268,10 @@ impl Work for Sign {
             Err(error) => return Ok(Err(error)),
         };
         let sql = "-- put status list
-                   INSERT INTO status_list (n, changed, serial, token)
-                   SELECT $1, false, coalesce(max(serial), 0) + 1, $2 FROM status_list
-                   ON CONFLICT (n) DO UPDATE SET changed = false, serial = excluded.serial, token = excluded.token";
-        tx.inner.execute(&tx.inner.prepare_cached(sql).await?, &[&n, /* token */ &token]).await?;
+                   INSERT INTO status_list (n, changed, token_id, token) VALUES ($1, false, $2, $3)
+                   ON CONFLICT (n) DO UPDATE SET changed = false, token_id = excluded.token_id, token = excluded.token";
+        let (stmt, id) = (tx.inner.prepare_cached(sql).await?, Uuid::new_v4());
+        tx.inner.execute(&stmt, &[&n, /* token_id */ &id, /* token */ &token]).await?;
         Ok(Ok(true))
     }
 }

@@ -236,7 +236,8 @@ async fn a_list_that_somebody_changed_in_the_database_is_not_served_and_made_ane
     app.revoke(&uvci).await;
     let honest = app.status_list_saying(&[at]).await;
     let sql = app.sql().await;
-    let spoil = "UPDATE status_list SET serial = serial + 1, token = set_byte(token, 200, 255 - get_byte(token, 200))";
+    let spoil =
+        "UPDATE status_list SET token_id = gen_random_uuid(), token = set_byte(token, 200, 255 - get_byte(token, 200))";
     assert_eq!(sql.execute(spoil, &[]).await.expect("spoils"), 1);
     app.app.tend_status_lists().await.expect("tends");
     assert_eq!(app.status_list(0).await.body, honest.body);
