@@ -28,6 +28,7 @@ mod spool;
 pub mod stats;
 mod status_lists;
 mod tallies;
+mod upkeep;
 pub mod verdict;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::MissedTickBehavior;
 
 use super::App;
+use super::upkeep::{self, Said};
 use crate::config::Config;
 use crate::store::{Grown, LogHead, StoreError};
 use crate::tlog::{self, Checkpoint, Hash, Resource, Tile, Tiles, WIDTH, checkpoint, head_of, leaves, needed};
@@ -98,28 +98,14 @@ impl App {
         Checkpoint::open(note.as_bytes(), trust.publisher_keys(self.clock.now())).is_ok()
     }
 
-    /// Tends the log until `stop` says so. A failure is reported once, and once more when it is over.
-    pub(super) async fn keep_log(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(self.config.cache.refresh_ms) * EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = ticks.tick() => {}
-            }
-            match self.tend_log().await {
-                Ok(()) if failing => tracing::info!("the transparency log is tended again"),
-                Ok(()) => {}
-                Err(error) if failing => tracing::debug!(code = error.code(), "still cannot tend the log"),
-                Err(error) => {
-                    tracing::error!(code = error.code(), cause = %error, "cannot tend the transparency log; what was signed waits");
-                    failing = true;
-                    continue;
-                }
-            }
-            failing = false;
-        }
+    /// Tends the log until `stop` says so.
+    pub(super) async fn keep_log(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        let said = Said {
+            fails: "cannot tend the transparency log; what was signed waits",
+            works: "the transparency log is tended again",
+        };
+        let every = Duration::from_millis(self.config.cache.refresh_ms) * EVERY;
+        upkeep::keep(every, stop, said, || self.tend_log()).await;
     }
 
     /// The log as it was signed last; `None` before its first entry. A second old at most, while the database is there.

@@ -11,10 +11,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use tokio::sync::{Mutex, watch};
-use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::App;
+use super::upkeep::{self, Said};
 use crate::certificate::UnixSeconds;
 use crate::config::Config;
 use crate::keys::{Kid, PublicKey};
@@ -210,28 +210,14 @@ impl App {
         Ok(wanting.into_iter().collect())
     }
 
-    /// Tends the lists until `stop` says so. A failure is reported once, and once more when it is over.
-    pub(super) async fn keep_status_lists(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(self.config.cache.refresh_ms) * EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = ticks.tick() => {}
-            }
-            match self.tend_status_lists().await {
-                Ok(()) if failing => tracing::info!("the status lists are tended again"),
-                Ok(()) => {}
-                Err(error) if failing => tracing::debug!(code = error.code(), "still cannot tend the status lists"),
-                Err(error) => {
-                    tracing::error!(code = error.code(), cause = %error, "cannot tend the status lists; what was signed is served");
-                    failing = true;
-                    continue;
-                }
-            }
-            failing = false;
-        }
+    /// Tends the lists until `stop` says so.
+    pub(super) async fn keep_status_lists(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        let said = Said {
+            fails: "cannot tend the status lists; what was signed is served",
+            works: "the status lists are tended again",
+        };
+        let every = Duration::from_millis(self.config.cache.refresh_ms) * EVERY;
+        upkeep::keep(every, stop, said, || self.tend_status_lists()).await;
     }
 
     /// True if a revocation waits longer than it may to be in its list.
