@@ -79,7 +79,7 @@ CREATE TABLE registration (
     priority bigint NOT NULL,
     address text NOT NULL,
     occupation text NOT NULL,
-    declaration jsonb NOT NULL,  -- version, answers
+    declaration jsonb NOT NULL,  -- version, and the answers that say more than no
     declared_at timestamptz NOT NULL,
     consent jsonb NOT NULL,      -- version of the text, instant, who gave it
     guardian jsonb,

@@ -170,8 +170,9 @@ async fn run(arguments: &Arguments, node: &Node, texts: &Rc<Texts>, suffix: &str
     }
     let busy = (node.cpu_seconds()? - busy) / began.elapsed().as_secs_f64();
     println!("the node{suffix} had its core {:.0} % busy with it", busy * 100.0);
-    let cached = measured.first().map_or(0.0, |measured| median(measured.iter().map(|(rate, _)| *rate)));
-    steady::run(&load, cached / 3.0, length * 4).await?;
+    if let Some((_, cached)) = paths.iter().zip(&measured).find(|(path, _)| **path == Path::Cached) {
+        steady::run(&load, median(cached.iter().map(|(rate, _)| *rate)) / 3.0, length * 4).await?;
+    }
     let figures = paths.iter().zip(&measured).map(|(path, measured)| {
         let (rate, ratio) = (median(measured.iter().map(|m| m.0)), median(measured.iter().map(|m| m.1)));
         format!("figure: {}{suffix} {rate:.0} certificates/s {ratio:.2}x constant", path.name())

@@ -18,9 +18,11 @@ const REST: Duration = Duration::from_secs(1);
 /// Waiting at most; asked together at most; questions at once.
 const SETTINGS: GroupCommitSettings = GroupCommitSettings { queue: 2_048, batch: 256, workers: 2 };
 
-/// Batches ask once in this time, each of a chunk of lines: what they ask takes no more of the database than that, whatever
-/// comes in.
-const BATCH_EVERY: Duration = Duration::from_millis(10);
+/// In this time batches ask once, of a chunk of lines, and single texts [`SINGLES`] times: what is asked takes no more of the
+/// database than that, and no more of the time of verdicts, whatever comes in.
+const TURN: Duration = Duration::from_millis(10);
+/// Two thousand new proofs a second are more than a country's checkpoints bring to a node; of a flood some are asked.
+const SINGLES: u32 = 20;
 
 /// Asks the registry for certificates by their names.
 pub struct Registry {
@@ -29,11 +31,12 @@ pub struct Registry {
     turns: Mutex<Turns>,
 }
 
-/// Until when nobody asks, and until when no batch does.
+/// Until when nobody asks, until when no batch does, and how many single texts were asked since when.
 #[derive(Default)]
 struct Turns {
     rests_until: Option<Instant>,
     batch_from: Option<Instant>,
+    singles: Option<(Instant, u32)>,
 }
 
 impl Turns {
@@ -47,6 +50,29 @@ impl Turns {
             }
             None => true,
         }
+    }
+
+    /// Whether one more single text may be asked now.
+    fn single(&mut self, now: Instant) -> bool {
+        match &mut self.singles {
+            Some((since, asked)) if now.duration_since(*since) < TURN => {
+                *asked = asked.saturating_add(1);
+                if *asked > SINGLES {
+                    return false;
+                }
+            }
+            singles => *singles = Some((now, 1)),
+        }
+        self.may_ask(now)
+    }
+
+    /// Whether a batch may ask now.
+    fn batch(&mut self, now: Instant) -> bool {
+        let has = self.batch_from.is_none_or(|from| now >= from) && self.may_ask(now);
+        if has {
+            self.batch_from = Some(now + TURN);
+        }
+        has
     }
 }
 
@@ -65,9 +91,9 @@ impl Registry {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the registry knows a certificate of this name; `None` if it does not say so in time.
+    /// Whether the registry knows a certificate of this name; `None` if it does not say so in time, or was asked too often.
     pub async fn knows(&self, uvci: Uvci) -> Option<bool> {
-        if !self.turns().may_ask(Instant::now()) {
+        if !self.turns().single(Instant::now()) {
             return None;
         }
         let answer = tokio::time::timeout(PATIENCE, self.asked.submit(uvci)).await;
@@ -83,12 +109,7 @@ impl Registry {
 
     /// Whether a batch may ask now; the next one may a while later. Who has a turn asks.
     pub fn has_turn(&self) -> bool {
-        let (mut turns, now) = (self.turns(), Instant::now());
-        let has = turns.batch_from.is_none_or(|from| now >= from) && turns.may_ask(now);
-        if has {
-            turns.batch_from = Some(now + BATCH_EVERY);
-        }
-        has
+        self.turns().batch(Instant::now())
     }
 
     /// Which of these the registry knows, one at least, in their order; all `None` if it does not say so in time. Ask for a turn
@@ -117,5 +138,33 @@ async fn ask(store: &Store, uvcis: &[Uvci]) -> Vec<Option<bool>> {
             tracing::debug!(code = error.code(), "cannot ask whether certificates are known");
             vec![None; uvcis.len()]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_single_texts_are_asked_in_a_turn_and_no_more() {
+        let (mut turns, start) = (Turns::default(), Instant::now());
+        for _ in 0..SINGLES {
+            assert!(turns.single(start));
+        }
+        assert!(!turns.single(start));
+        assert!(!turns.single(start + TURN - Duration::from_nanos(1)));
+        assert!(turns.single(start + TURN));
+    }
+
+    #[test]
+    fn a_batch_has_a_turn_once_in_a_while_and_after_a_rest_one_asks_alone() {
+        let (mut turns, start) = (Turns::default(), Instant::now());
+        assert!(turns.batch(start));
+        assert!(!turns.batch(start + TURN - Duration::from_nanos(1)));
+        assert!(turns.batch(start + TURN));
+        turns.rests_until = Some(start + REST);
+        assert!(!turns.single(start + REST - Duration::from_nanos(1)));
+        assert!(turns.single(start + REST), "one finds out whether it answers");
+        assert!(!turns.single(start + REST), "the others rest on until that one knows");
     }
 }

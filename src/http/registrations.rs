@@ -120,7 +120,7 @@ impl RegistrationDocument {
             address: row.address.clone(),
             occupation: row.occupation.clone(),
             priority: priority::number(row.priority),
-            declaration: serde_json::from_str(&row.declaration).map_err(Problem::internal)?,
+            declaration: Declaration::of_kept(&row.declaration)?,
             declared_at: row.declared_at.0,
             consent: serde_json::from_str(&row.consent).map_err(Problem::internal)?,
             guardian: row.guardian.as_ref().map(guardian).transpose()?,

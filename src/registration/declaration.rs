@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::record::{InvalidField, bounded, refuse};
 use crate::language::Said;
+use crate::store::StoreError;
 
 /// A question of the declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,8 @@ const fn question(id: &'static str, en: &'static str, vi: &'static str) -> Quest
     Question { id, text: Said { en, vi } }
 }
 
-/// The version of the questions in force. A change of any of them raises it.
+/// The version of the questions in force. A change of any of them raises it; those of earlier versions stay known, for what was
+/// declared under them is read with them.
 pub const VERSION: &str = "2021-07-15";
 
 /// The questions in force, in the order in which they are asked.
@@ -109,6 +111,31 @@ pub struct DeclaredAnswer {
 }
 
 impl Declaration {
+    /// As it is kept, in JSON: without the answers that say no and nothing more. Those are nearly all of nearly all
+    /// declarations, and more to write down than the rest of a registration.
+    pub(super) fn kept(&self) -> String {
+        let says_more = |answer: &&DeclaredAnswer| answer.yes || answer.details.is_some();
+        let answers = self.answers.iter().filter(says_more).cloned().collect();
+        let kept = Declaration { version: self.version.clone(), answers };
+        serde_json::to_string(&kept).expect("texts and truths are JSON")
+    }
+
+    /// The declaration that was kept so, each question answered.
+    ///
+    /// Errors: [`StoreError::Unreadable`] if it is none, or of a version whose questions are not known.
+    pub fn of_kept(json: &str) -> Result<Declaration, StoreError> {
+        let unreadable = StoreError::Unreadable("registration");
+        let Ok(kept) = serde_json::from_str::<Declaration>(json) else { return Err(unreadable) };
+        if kept.version != VERSION {
+            return Err(unreadable);
+        }
+        let answer = |asked: &Question| {
+            let said = kept.answers.iter().find(|answer| answer.question == asked.id).cloned();
+            said.unwrap_or_else(|| DeclaredAnswer { question: asked.id.to_owned(), yes: false, details: None })
+        };
+        Ok(Declaration { answers: QUESTIONS.iter().map(answer).collect(), version: kept.version })
+    }
+
     /// The declaration in the order of the questions, each answered once.
     pub(super) fn check(mut self) -> Result<Declaration, InvalidField> {
         if self.version != VERSION {
@@ -171,6 +198,21 @@ pub(super) mod tests {
         assert_eq!(refused(|declaration| declaration.answers.extend(healthy().answers)), Some("answers_incomplete"));
         assert_eq!(refused(|declaration| declaration.answers[0].question = "age".into()), Some("answers_incomplete"));
         assert_eq!(refused(|declaration| declaration.version = "1999-01".into()), Some("version_unknown"));
+    }
+
+    #[test]
+    fn what_is_kept_is_what_says_more_than_no_and_reads_as_all_of_it() {
+        let mut declared = healthy();
+        declared.answers[7] =
+            DeclaredAnswer { question: "allergy".into(), yes: true, details: Some("penicillin".into()) };
+        declared.answers[9].details = Some("không rõ".into());
+        assert_eq!(Declaration::of_kept(&declared.kept()).expect("reads"), declared);
+        assert_eq!(declared.kept().matches("question").count(), 2);
+        assert_eq!(healthy().kept(), r#"{"version":"2021-07-15","answers":[]}"#);
+        assert_eq!(Declaration::of_kept(&healthy().kept()).expect("reads"), healthy());
+        for unreadable in ["", "{}", r#"{"version":"1999-01","answers":[]}"#] {
+            assert!(Declaration::of_kept(unreadable).is_err(), "{unreadable}");
+        }
     }
 
     #[test]

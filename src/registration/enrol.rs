@@ -8,6 +8,7 @@ use super::application::Place;
 use super::citizen::CitizenError;
 use super::contact::{REGISTERED, WITHDRAWN};
 use super::matching::Described;
+use super::person_ids::PersonIds;
 use super::registrations::{CLAIMS_PER_DAY, MAX_PEOPLE, Registered};
 use crate::certificate::{BirthDate, UnixSeconds};
 use crate::name::PersonName;
@@ -58,6 +59,7 @@ pub(super) struct Writes {
 
 /// What is known while a batch is planned: what the store said, and what earlier rows of the batch added.
 pub(super) struct EnrolPlan {
+    ids: PersonIds,
     people: HashMap<Uuid, PersonRow>,
     lookups: HashMap<(LookupKind, Hash), Vec<Uuid>>,
     next_nth: HashMap<(LookupKind, Hash), i64>,
@@ -72,6 +74,7 @@ pub(super) struct EnrolPlan {
 impl EnrolPlan {
     pub fn new(candidates: Vec<Candidate>, members: Vec<Member>) -> EnrolPlan {
         let mut plan = EnrolPlan {
+            ids: PersonIds::new(),
             people: HashMap::new(),
             lookups: HashMap::new(),
             next_nth: HashMap::new(),
@@ -194,7 +197,7 @@ impl EnrolPlan {
     }
 
     fn enrol(&mut self, row: &Enrolment) -> Registered {
-        let person = Uuid::new_v4();
+        let person = self.ids.next();
         let known = PersonRow {
             person,
             name: row.name.as_str().to_owned(),

@@ -17,6 +17,7 @@ pub mod fhir;
 pub mod health_number;
 pub mod imports;
 mod matching;
+mod person_ids;
 mod plan;
 pub mod priority;
 pub mod reactions;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::corrections::Unclear;
 use super::doses::{DoseError, DoseId, Recorded, Row};
 use super::matching::{self, Described, Match};
+use super::person_ids::PersonIds;
 use crate::certificate::{Profile, UnixSeconds, Uvci};
 use crate::issue::{self, Issued, Subject};
 use crate::keys::IssuerKey;
@@ -52,6 +53,7 @@ enum Clarity {
 pub(super) struct Plan<'k> {
     key: &'k IssuerKey,
     now: UnixSeconds,
+    ids: PersonIds,
     people: HashMap<Uuid, PersonRow>,
     doses: HashMap<Uuid, Vec<DoseRow>>,
     lookups: HashMap<(LookupKind, Hash), Vec<Uuid>>,
@@ -78,6 +80,7 @@ impl<'k> Plan<'k> {
         let mut plan = Plan {
             key,
             now,
+            ids: PersonIds::new(),
             people: HashMap::new(),
             doses: HashMap::new(),
             lookups: HashMap::new(),
@@ -214,7 +217,7 @@ impl<'k> Plan<'k> {
 
     fn enrol(&mut self, row: &Row) -> Uuid {
         let known = PersonRow {
-            person: Uuid::new_v4(),
+            person: self.ids.next(),
             name: row.dose.name.as_str().to_owned(),
             name_key: row.dose.name.matching_key().to_owned(),
             birth: row.dose.birth,

@@ -86,7 +86,6 @@ impl Registrar {
     fn enrolment(&self, account: Uuid, application: Application, now: UnixSeconds) -> Result<Enrolment, InvalidField> {
         let checked = application.check(now)?;
         let key = &self.data_key;
-        let json = |value: &Declaration| serde_json::to_string(value).expect("texts and truths are JSON");
         let guardian = checked.guardian.as_ref().map(|guardian| {
             let phone = BASE64_STANDARD.encode(key.seal("guardian", &guardian.phone));
             let kept = KeptGuardian { name: guardian.name.clone(), relation: guardian.relation.clone(), phone };
@@ -101,7 +100,7 @@ impl Registrar {
             identity_sealed: checked.identity.as_ref().map(|identity| key.seal("identity", identity)),
             phone_hash: found_under.map(|phone| key.lookup_hash("phone", phone)),
             phone_sealed: checked.phone.as_ref().map(|phone| key.seal("phone", phone)),
-            declaration: json(&checked.declaration),
+            declaration: checked.declaration.kept(),
             consent: serde_json::to_string(&checked.consent).expect("texts and numbers are JSON"),
             guardian,
             name: checked.name,
@@ -202,9 +201,7 @@ impl Desk {
         declaration: Declaration,
         audited: Audited,
     ) -> Result<(), CitizenError> {
-        let declaration = declaration.check()?;
-        let json = serde_json::to_string(&declaration).expect("texts and truths are JSON");
-        self.rewrite(account, person, audited, Rewrite::Declare(json)).await
+        self.rewrite(account, person, audited, Rewrite::Declare(declaration.check()?.kept())).await
     }
 
     /// Withdraws a registration; its row stays. Once more changes nothing.

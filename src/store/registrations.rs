@@ -30,7 +30,7 @@ pub struct RegistrationRow {
     pub address: String,
     /// In the person's words.
     pub occupation: String,
-    /// JSON: version and answers.
+    /// JSON: version, and the answers that say more than no.
     pub declaration: String,
     /// When they were given.
     pub declared_at: UnixSeconds,

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -22,6 +23,7 @@ use thexanh::http::access::Role;
 use thexanh::http::auth::{Grant, TokenKey};
 use thexanh::keyring::Keyring;
 use thexanh::registration::declaration::{CONSENT_VERSION, QUESTIONS, VERSION};
+use thexanh::registration::reference;
 use thexanh::store::embedded::Embedded;
 use tokio::task::LocalSet;
 use uuid::Uuid;
@@ -30,8 +32,8 @@ pub use node::{PASSPHRASE, run as serve};
 
 use crate::wire::Connection;
 
-/// Connections at once: four times what pgbench has, for each waits for its group.
-const CONNECTIONS: usize = 256;
+/// Connections at once: eight times what pgbench has, for each waits for its group.
+const CONNECTIONS: usize = 512;
 /// What pgbench has, as the issue asks.
 const PGBENCH_CLIENTS: &str = "64";
 /// Accounts with a certificate: so many that none is asked for twice within the second for which its list is kept.
@@ -219,14 +221,22 @@ fn request(route: &str, token: &str, media: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Every commune of the country, in an order in which neighbours are far from each other.
+static COMMUNES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let mut communes: Vec<&str> = reference::of_level(5).map(|unit| unit.code).collect();
+    communes.sort_by_key(|code| code.bytes().rev().collect::<Vec<u8>>());
+    communes
+});
+
 /// The registration of the `n`th person: an ordinary one, with numbers that nobody else has.
 fn registration(session: &str, n: u64) -> Vec<u8> {
     let answers: Vec<String> =
         QUESTIONS.iter().map(|asked| format!(r#"{{"question":"{}","yes":false}}"#, asked.id)).collect();
     let body = format!(
-        r#"{{"name":"Nguyễn Thị Phương Thảo","birth":"1983-10-10","sex":"female","phone":"09{:08}","identity":"{:012}","ward":"00001","address":"12 Phố Phúc Xá","occupation":"Giáo viên","priority":8,"declaration":{{"version":"{VERSION}","answers":[{}]}},"consent":{{"version":"{CONSENT_VERSION}","by":"self"}}}}"#,
+        r#"{{"name":"Nguyễn Thị Phương Thảo","birth":"1983-10-10","sex":"female","phone":"09{:08}","identity":"{:012}","ward":"{}","address":"12 Phố Phúc Xá","occupation":"Giáo viên","priority":8,"declaration":{{"version":"{VERSION}","answers":[{}]}},"consent":{{"version":"{CONSENT_VERSION}","by":"self"}}}}"#,
         n % 100_000_000,
         1_000_000 + n,
+        COMMUNES.get(n as usize % COMMUNES.len()).expect("within bounds"),
         answers.join(","),
     );
     request("POST /v1/registrations", session, "application/json", &body)
