@@ -14,6 +14,8 @@ use serde_json::Value;
 use thexanh::registration::reference;
 use thexanh::store::{Facility, Store, StoreSettings};
 
+use crate::scratch::Scratch;
+
 const FACILITIES: u64 = 100;
 /// The files: the name of the figure, and how many rows.
 const SHORT: [(&str, u64); 1] = [("backlog/100k", 100_000)];
@@ -30,8 +32,7 @@ pub fn figures(full: bool, rows: Option<u64>) -> Result<Vec<String>> {
     let mut figures = Vec::new();
     let mut most = 0.0_f64;
     for (name, rows) in files {
-        let place = Place::new()?;
-        let (seconds, rss_mib) = run(&place, *rows)?;
+        let (seconds, rss_mib) = run(*rows)?;
         most = most.max(rss_mib);
         println!("{name}: {rows} doses of {} people in {seconds:.1} s, {:.0} rows/s", rows / 2, *rows as f64 / seconds);
         figures.push(format!("figure: {name} {seconds:.1} s"));
@@ -40,32 +41,17 @@ pub fn figures(full: bool, rows: Option<u64>) -> Result<Vec<String>> {
     Ok(figures)
 }
 
-/// A directory where the database's user can reach it, gone afterwards.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Result<Place> {
-        let dir = Path::new("/tmp").join(format!("thexanh-backlog-{}", std::process::id()));
-        std::fs::create_dir_all(dir.join("data"))?;
-        std::fs::write(dir.join("passphrase"), "for a load test only\n")?;
-        Ok(Place(dir))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Imports a file of `rows` rows and gives the seconds that it took and the most memory of the program, in MiB.
-fn run(place: &Place, rows: u64) -> Result<(f64, f64)> {
-    let file = place.0.join("backlog.csv");
+fn run(rows: u64) -> Result<(f64, f64)> {
+    let scratch = Scratch::new("backlog")?;
+    let dir = scratch.path();
+    std::fs::write(dir.join("passphrase"), "for a load test only\n")?;
+    let file = dir.join("backlog.csv");
     write(&file, rows).context("writing the backlog")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // Held open, so that the server runs before the clock does.
     let store = runtime.block_on(async {
-        let data_dir = place.0.join("data");
+        let data_dir = dir.to_owned();
         let store = Store::open(&StoreSettings { url: None, data_dir, connections: 2, schema: None }).await?;
         store.migrate().await?;
         let facility =
@@ -73,7 +59,7 @@ fn run(place: &Place, rows: u64) -> Result<(f64, f64)> {
         store.put_reference(&reference::provinces(), &(0..FACILITIES).map(facility).collect::<Vec<_>>()).await?;
         anyhow::Ok(store)
     })?;
-    let first = import(place, &file)?;
+    let first = import(dir, &file)?;
     let count = |said: &Value, member: &str| said[member].as_u64().context("a count");
     let said = &first.said;
     ensure!(count(said, "rows")? == rows, "every row was read: {said}");
@@ -81,7 +67,7 @@ fn run(place: &Place, rows: u64) -> Result<(f64, f64)> {
     ensure!(count(said, "new_doses")? + known + count(said, "rejected")? == rows, "every row was answered: {said}");
     println!("{said}");
     if rows <= 100_000 {
-        let again = import(place, &file)?.said;
+        let again = import(dir, &file)?.said;
         let same = count(&again, "new_doses")? == 0 && count(&again, "rejected")? == count(said, "rejected")?;
         ensure!(same, "the same file again changes nothing: {again}");
     }
@@ -95,7 +81,7 @@ struct Imported {
     rss_mib: f64,
 }
 
-fn import(place: &Place, file: &Path) -> Result<Imported> {
+fn import(dir: &Path, file: &Path) -> Result<Imported> {
     let program = std::env::current_exe()?.with_file_name("thexanh");
     ensure!(program.exists(), "{} is not there: `make build` makes it", program.display());
     let began = Instant::now();
@@ -103,9 +89,9 @@ fn import(place: &Place, file: &Path) -> Result<Imported> {
         .arg("import")
         .arg(file)
         .arg("--json")
-        .current_dir(&place.0)
         .env_remove("DATABASE_URL")
-        .env("THEXANH_KEYS_PASSPHRASE_FILE", place.0.join("passphrase"))
+        .env("THEXANH_DATA", dir)
+        .env("THEXANH_KEYS_PASSPHRASE_FILE", dir.join("passphrase"))
         .stdout(Stdio::piped())
         .spawn()?;
     let status = PathBuf::from(format!("/proc/{}/status", process.id()));

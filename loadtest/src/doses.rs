@@ -27,6 +27,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
+use crate::scratch::Scratch;
+
 /// Connections at once: a district's facilities.
 const CONNECTIONS: usize = 400;
 /// Seconds of load that are not counted: connections, plans and caches come to be.
@@ -49,12 +51,9 @@ struct Listening {
 
 /// Serves until standard input ends. `logs`: whether what is signed goes into the transparency log.
 pub fn node(logs: bool) -> Result<()> {
-    let dir = std::env::temp_dir().join(format!("thexanh-doses-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
+    let dir = Scratch::new("doses")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let done = runtime.block_on(serve_until_told(&dir, logs));
-    std::fs::remove_dir_all(&dir)?;
-    done
+    runtime.block_on(serve_until_told(dir.path(), logs))
 }
 
 async fn serve_until_told(dir: &std::path::Path, logs: bool) -> Result<()> {

@@ -23,6 +23,8 @@ use thexanh::store::{Store, StoreSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::scratch::Scratch;
+
 /// Rows on a page.
 const ROWS: usize = 100;
 /// Rows written in one statement.
@@ -33,13 +35,9 @@ const PAGES: usize = 4;
 /// Fills and asks; gives the figures. `full`: five million registrations, else half a million.
 pub fn run(full: bool) -> Result<Vec<String>> {
     let (registrations, lists) = if full { (5_000_000, 300) } else { (500_000, 150) };
-    let dir = std::env::temp_dir().join(format!("thexanh-lists-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
+    let dir = Scratch::new("lists")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let measured = runtime.block_on(measure(&dir, registrations, lists));
-    drop(runtime);
-    std::fs::remove_dir_all(&dir)?;
-    measured
+    runtime.block_on(measure(dir.path(), registrations, lists))
 }
 
 async fn measure(dir: &std::path::Path, registrations: i64, lists: usize) -> Result<Vec<String>> {

@@ -13,6 +13,7 @@ mod lists;
 mod matching;
 mod node;
 mod propagation;
+mod scratch;
 mod steady;
 mod texts;
 mod wire;

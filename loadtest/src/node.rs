@@ -18,21 +18,14 @@ use thexanh::store::{IssuerKeyRow, Store, StoreSettings};
 use thexanh::trust::Usages;
 use tokio::io::AsyncReadExt as _;
 
+use crate::scratch::Scratch;
 use crate::{client, pin};
 
 /// Serves until standard input ends. `spki_der`: the key whose certificates will come. `ed25519`: how they are verified.
 pub fn run(spki_der: &[u8], ed25519: Ed25519) -> Result<()> {
     pin(0)?;
-    let dir = tempdir()?;
-    let done = actix_web::rt::System::new().block_on(serve(spki_der, ed25519, &dir));
-    std::fs::remove_dir_all(&dir)?;
-    done
-}
-
-fn tempdir() -> Result<std::path::PathBuf> {
-    let dir = std::env::temp_dir().join(format!("thexanh-loadtest-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
+    let dir = Scratch::new("verify")?;
+    actix_web::rt::System::new().block_on(serve(spki_der, ed25519, dir.path()))
 }
 
 async fn serve(spki_der: &[u8], ed25519: Ed25519, dir: &Path) -> Result<()> {

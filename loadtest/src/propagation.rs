@@ -20,6 +20,7 @@ use thexanh::keyring::Keyring;
 use tokio::io::AsyncReadExt as _;
 
 use crate::citizens::{Node, PASSPHRASE};
+use crate::scratch::Scratch;
 use crate::wire::Connection;
 
 /// Revocations that are timed.
@@ -29,17 +30,17 @@ const LOST: Duration = Duration::from_secs(30);
 
 /// Runs the trials and gives the figures.
 pub fn run() -> Result<Vec<String>> {
-    let dir = std::env::temp_dir().join(format!("thexanh-propagation-{}", std::process::id()));
+    let scratch = Scratch::new("propagation")?;
+    let dir = scratch.path();
     let keyring = Keyring::open_or_create(&dir.join("keys"), PASSPHRASE)?;
     let tokens = TokenKey::from_pkcs8(keyring.token_pkcs8(), &Tokens::default())?;
-    let first = Node::citizens(&dir)?;
-    let second = Node::citizens(&dir)?;
+    let first = Node::citizens(dir)?;
+    let second = Node::citizens(dir)?;
     let follower =
         Node::start(&["--follower-of", &format!("http://{}", first.address), "--dir", &dir.to_string_lossy()])?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut seconds = runtime.block_on(trials(&tokens, first.address, [second.address, follower.address]))?;
     drop((follower, second, first));
-    std::fs::remove_dir_all(&dir)?;
     seconds.sort_by(f64::total_cmp);
     let at = |share: f64| seconds.get((seconds.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN) * 1e3;
     Ok(vec![

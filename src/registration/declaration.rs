@@ -2,10 +2,11 @@
 //! consented to.
 //!
 //! Source: what is screened for by Decision 2995/QD-BYT of 2021-06-18 as Decision 3445/QD-BYT of 2021-07-15 changed it (allergies and
-//! stable chronic illness were added, pregnancy became a reason to wait), put as questions. What the form asks of age is told by the
-//! birth date, and vital signs are measured at the site. Held against summaries of both (tuvanmienphi.vn 1032, thuvienphapluat.vn
-//! headlines 36227 and 37555) and a hospital's form of the later Decision 4355/QD-BYT (benhvienthucuc.vn); the order of the official
-//! form was not to be had, and the sentences are ours.
+//! stable chronic illness were added, pregnancy became a reason to wait), put as questions; with the week of pregnancy and what a
+//! vaccine contains, as the form of Decision 4355/QD-BYT of 2021-09-10 asks. Age and earlier doses are known without asking, and
+//! vital signs are measured at the site. Held against summaries of them (3445: phapluatxahoi.kinhtedothi.vn 248468; 2995:
+//! tuvanmienphi.vn 1032, thuvienphapluat.vn headlines 36227; 4355: thuvienphapluat.vn headlines 37555, and a hospital's form,
+//! benhvienthucuc.vn); the official forms themselves were not to be had whole, and the sentences are ours.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,8 +36,8 @@ pub const VERSION: &str = "2021-07-15";
 pub const QUESTIONS: [Question; 11] = [
     question(
         "anaphylaxis",
-        "Have you ever had anaphylaxis of any cause?",
-        "Bạn đã từng bị phản vệ do bất kỳ nguyên nhân nào?",
+        "Have you ever had anaphylaxis of any cause? Say which.",
+        "Bạn đã từng bị phản vệ do bất kỳ nguyên nhân nào? Ghi rõ tác nhân.",
     ),
     question("covid19", "Have you had COVID-19 in the past six months?", "Bạn có mắc COVID-19 trong vòng 6 tháng qua?"),
     question(
@@ -60,8 +61,16 @@ pub const QUESTIONS: [Question; 11] = [
         "Did you ever have too few platelets, or a disorder of clotting, or do you take anticoagulants?",
         "Bạn có tiền sử giảm tiểu cầu, rối loạn đông máu, cầm máu hoặc đang dùng thuốc chống đông?",
     ),
-    question("allergy", "Are you allergic to anything?", "Bạn có dị ứng với bất kỳ tác nhân nào?"),
-    question("pregnant", "Are you pregnant or nursing?", "Bạn có đang mang thai hoặc nuôi con bằng sữa mẹ?"),
+    question(
+        "allergy",
+        "Have you ever been allergic to anything? Say to what.",
+        "Bạn có tiền sử dị ứng với bất kỳ dị nguyên nào? Ghi rõ tác nhân.",
+    ),
+    question(
+        "pregnant",
+        "Are you pregnant or nursing? Say in which week of pregnancy.",
+        "Bạn có đang mang thai hoặc nuôi con bằng sữa mẹ? Ghi rõ tuần thai.",
+    ),
     question(
         "consciousness",
         "Is your consciousness or behaviour impaired?",
@@ -69,8 +78,8 @@ pub const QUESTIONS: [Question; 11] = [
     ),
     question(
         "earlier_reaction",
-        "Did you react strongly to an earlier dose of a COVID-19 vaccine?",
-        "Bạn có phản ứng nặng sau mũi vắc xin COVID-19 trước đây?",
+        "Did you react strongly to an earlier dose of a COVID-19 vaccine, or to anything that such a vaccine contains?",
+        "Bạn có phản ứng nặng sau mũi vắc xin COVID-19 trước đây hoặc với thành phần nào của vắc xin?",
     ),
 ];
 

@@ -61,8 +61,8 @@ pub const GROUPS: [Group; 17] = [
     ),
     group(
         13,
-        "Workers of enterprises and their families; lodging, catering, banks, pharmacies and other essential businesses; shops, markets, building sites; people of tourist areas",
-        "Người lao động, thân nhân người lao động đang làm việc tại các doanh nghiệp, cơ sở kinh doanh dịch vụ thiết yếu (lưu trú, ăn uống, ngân hàng, chăm sóc sức khỏe, dược, vật tư y tế…), cơ sở bán lẻ, bán buôn, chợ, công trình xây dựng; người dân ở các vùng, khu du lịch",
+        "Workers of enterprises, those of industrial parks, export processing zones, transport, credit and tourism among them, and their families; lodging, catering, banks, pharmacies and other essential businesses; shops, markets, building sites; people of tourist areas",
+        "Người lao động, thân nhân người lao động đang làm việc tại các doanh nghiệp (bao gồm cả doanh nghiệp trong khu công nghiệp, khu chế xuất, doanh nghiệp kinh doanh vận tải, tín dụng, du lịch…), cơ sở kinh doanh dịch vụ thiết yếu (lưu trú, ăn uống, ngân hàng, chăm sóc sức khỏe, dược, vật tư y tế…), cơ sở bán lẻ, bán buôn, chợ, công trình xây dựng; người dân ở các vùng, khu du lịch",
     ),
     group(14, "Religious dignitaries and officials", "Các chức sắc, chức việc các tôn giáo"),
     group(15, "The self-employed", "Người lao động tự do"),

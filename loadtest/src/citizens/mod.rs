@@ -30,6 +30,7 @@ use uuid::Uuid;
 
 pub use node::{PASSPHRASE, run as serve};
 
+use crate::scratch::Scratch;
 use crate::wire::Connection;
 
 /// Connections at once: eight times what pgbench has, for each waits for its group.
@@ -45,18 +46,15 @@ const DOSES: usize = 400;
 
 /// Runs it all and gives the figures. `length`: of each measurement.
 pub fn run(length: Duration) -> Result<Vec<String>> {
-    let dir = std::env::temp_dir().join(format!("thexanh-citizens-{}", std::process::id()));
+    let scratch = Scratch::new("citizens")?;
+    let dir = scratch.path();
     let keyring = Keyring::open_or_create(&dir.join("keys"), PASSPHRASE)?;
     let tokens = TokenKey::from_pkcs8(keyring.token_pkcs8(), &Tokens::default())?;
-    let node = Node::citizens(&dir)?;
-    let database = Embedded::start(&dir)?;
+    let node = Node::citizens(dir)?;
+    let database = Embedded::start(dir)?;
     let load = Load { address: node.address, tokens: Rc::new(tokens), next: Rc::new(Cell::new(0)), length };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let figures = runtime.block_on(measure(&load, &database));
-    drop(node);
-    drop(database);
-    std::fs::remove_dir_all(&dir)?;
-    figures
+    runtime.block_on(measure(&load, &database))
 }
 
 async fn measure(load: &Load, database: &Embedded) -> Result<Vec<String>> {
