@@ -153,6 +153,7 @@ CREATE TABLE revocation_event (
     imported boolean NOT NULL,  -- from another country's batch
     at timestamptz NOT NULL,
     version bigint,
+    uvci bytea,                 -- the certificate of ours that it is about; null of an imported one
     PRIMARY KEY (entry, nth)
 );
 

@@ -342,3 +342,22 @@ CREATE TABLE beat (
     at timestamptz NOT NULL,     -- by the database's clock
     said jsonb NOT NULL
 );
+
+-- The status lists. Where in the transparency log revoked certificates stand: what the lists say.
+CREATE TABLE status_invalid (
+    position bigint PRIMARY KEY
+);
+
+-- Each list as it was signed last.
+CREATE TABLE status_list (
+    n bigint PRIMARY KEY,
+    changed boolean NOT NULL,    -- since then
+    token_id uuid NOT NULL,      -- another one each time it is signed
+    token bytea NOT NULL
+);
+
+-- Up to which revocation event the lists are settled: one row.
+CREATE TABLE status_reached (
+    topic text PRIMARY KEY,
+    version bigint NOT NULL
+);

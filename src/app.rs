@@ -26,6 +26,7 @@ mod signed_rules;
 pub mod sms;
 mod spool;
 pub mod stats;
+mod status_lists;
 mod tallies;
 pub mod verdict;
 
@@ -56,6 +57,7 @@ pub use signed_index::SignedIndex;
 pub use signed_list::{SignedList, sign_list, stamp};
 pub use signed_rules::SignedRules;
 pub use spool::{SpoolFile, SpoolReader, SpoolWriter};
+pub use status_lists::SignedStatusList;
 pub use tallies::{REASONS, Tallies};
 pub use verdict::{Outcome, Verdict};
 
@@ -146,6 +148,7 @@ pub struct App {
     registry: Arc<Registry>,
     pictures: Pictures,
     stats: stats::Stats,
+    status_lists: status_lists::StatusLists,
     hub: hub::Hub,
     /// The newest list that the anchor signed.
     signed_list: ArcSwapOption<SignedList>,
@@ -204,6 +207,7 @@ impl App {
             registry: Arc::new(Registry::new(store.clone())),
             pictures: Pictures::new(config.cache.pictures_mib << 20),
             stats: stats::Stats::default(),
+            status_lists: status_lists::StatusLists::default(),
             hub: hub::Hub::default(),
             lists: Arc::new(Semaphore::new(revoking::LISTS_AT_ONCE)),
             config,
@@ -225,10 +229,12 @@ impl App {
         });
         app.refresh().await?;
         app.make_edition().await?;
+        app.tend_status_lists().await?;
         let tasks = vec![
             tokio::spawn(Arc::clone(&app).keep_fresh(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_editions(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_log(app.stop.subscribe())),
+            tokio::spawn(Arc::clone(&app).keep_status_lists(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).import_what_is_sent(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_beating(app.stop.subscribe())),
             tokio::spawn(Arc::clone(&app).keep_counts(app.stop.subscribe())),
@@ -249,8 +255,12 @@ impl App {
             let _ = task.await;
         }
         let (store, node) = (&self.store, self.node);
-        let given_back =
-            [store.stop_sequencing(node).await, store.stop_logging(node).await, store.stop_folding(node).await];
+        let given_back = [
+            store.stop_sequencing(node).await,
+            store.stop_logging(node).await,
+            store.stop_listing(node).await,
+            store.stop_folding(node).await,
+        ];
         for given_back in given_back {
             if let Err(error) = given_back {
                 tracing::warn!(code = error.code(), "could not give a lease back; another node waits for its end");

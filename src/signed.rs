@@ -196,14 +196,7 @@ pub fn open<'a, 'k>(
     if header.typ != kind.typ() {
         return Err(Refusal::WrongType);
     }
-    let may_sign = |key: &&PublicKey| key.algorithm() == Algorithm::EdDsa && key.kid() == header.kid;
-    let mut signers = signers.into_iter().filter(may_sign).peekable();
-    signers.peek().ok_or(Refusal::UnknownSigner)?;
-    let mut tbs = Vec::with_capacity(sign1.protected.len() + sign1.payload.len() + 32);
-    cose::write_tbs(&mut tbs, sign1.protected, sign1.payload);
-    if !signers.any(|key| key.verifies(sign1.signature, &tbs)) {
-        return Err(Refusal::BadSignature);
-    }
+    sign1.prove(header.kid, signers)?;
     if header.stamp.issued_at.0 > now.0.saturating_add(CLOCK_SKEW_S) {
         return Err(Refusal::FromTheFuture);
     }
@@ -218,14 +211,29 @@ pub fn is_signed(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xD2, 0x84])
 }
 
-struct Sign1<'a> {
-    protected: &'a [u8],
-    payload: &'a [u8],
+/// A COSE_Sign1 of a publisher's or of the anchor's, unproved.
+pub(crate) struct Sign1<'a> {
+    /// The header, as it was signed.
+    pub protected: &'a [u8],
+    /// What was signed.
+    pub payload: &'a [u8],
     signature: &'a [u8],
 }
 
+impl Sign1<'_> {
+    /// Proves that one of `signers`, of this kid, signed it. Errors: [`Refusal::UnknownSigner`], [`Refusal::BadSignature`].
+    pub fn prove<'k>(&self, kid: Kid, signers: impl IntoIterator<Item = &'k PublicKey>) -> Result<(), Refusal> {
+        let may_sign = |key: &&PublicKey| key.algorithm() == Algorithm::EdDsa && key.kid() == kid;
+        let mut signers = signers.into_iter().filter(may_sign).peekable();
+        signers.peek().ok_or(Refusal::UnknownSigner)?;
+        let mut tbs = Vec::with_capacity(self.protected.len() + self.payload.len() + 32);
+        cose::write_tbs(&mut tbs, self.protected, self.payload);
+        if signers.any(|key| key.verifies(self.signature, &tbs)) { Ok(()) } else { Err(Refusal::BadSignature) }
+    }
+}
+
 /// Stricter than certificates are read, which others write too: tagged, and nothing unprotected.
-fn parse(bytes: &[u8]) -> Result<Sign1<'_>, CodecError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Sign1<'_>, CodecError> {
     let mut reader = Reader::new(bytes);
     if (reader.item()?, reader.item()?) != (Item::Tag(TAG_COSE_SIGN1), Item::Array(4)) {
         return Err(CodecError::Cose);

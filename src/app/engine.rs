@@ -254,6 +254,13 @@ impl Engine {
         }
     }
 
+    /// Puts changes in force that a look at the list found which began with `before`: see [`RevocationSet::with_found`].
+    pub fn put_found(&self, before: &RevocationSet, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.revoked.rcu(|set| set.with_found(before, changes));
+        }
+    }
+
     /// Takes over events with their versions, in their order; those that are known are passed over.
     pub fn take_events(&self, events: &[(u64, Change)]) {
         if !events.is_empty() {

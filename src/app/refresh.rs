@@ -54,7 +54,7 @@ impl Engine {
         // Those without a version first: one that gets its version in between is met again among the others. Read last, it
         // would be missed by both, and taken off by `settle`.
         let unnumbered = store.unnumbered_revocations(PAGE).await?;
-        self.put_ahead(&unnumbered);
+        self.put_found(&before, &unnumbered);
         self.take_numbered(store).await?;
         if unnumbered.len() < PAGE as usize {
             self.settle(&before, &unnumbered);

@@ -173,6 +173,9 @@ impl App {
         if self.log_is_late() {
             remarks.push("what was signed waits longer than ten seconds to be in the transparency log");
         }
+        if self.status_lists_are_late() {
+            remarks.push("a revocation waits longer than thirty seconds to be in its status list");
+        }
         remarks.into_iter().map(str::to_owned).chain(self.writes_missing()).collect()
     }
 

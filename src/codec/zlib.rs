@@ -1,7 +1,9 @@
 //! zlib, bounded: a text of 1 kB must not become 1 GB. Source: RFC 1950; HCERT §4.2.1.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 
+use flate2::write::ZlibEncoder;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::CodecError;
@@ -54,6 +56,12 @@ pub fn deflate(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
         Ok(Status::StreamEnd) => Ok(out),
         _ => Err(CodecError::Zlib),
     }
+}
+
+/// `bytes`, however many, as one zlib stream at the best compression: for what others inflate by limits of their own.
+pub fn deflate_long(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes every byte")
 }
 
 #[cfg(test)]

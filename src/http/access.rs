@@ -132,6 +132,8 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/v1/log/checkpoint"),
     open("GET", "/v1/log/tile/{tile}"),
     open("GET", "/v1/log/by-prefix/{prefix}"),
+    open("GET", "/v1/status-lists"),
+    open("GET", "/v1/status-lists/{n}"),
     open("GET", "/v1/reference/provinces"),
     open("GET", "/v1/reference/facilities"),
     open("GET", "/v1/reference/products"),

@@ -31,6 +31,8 @@ use super::session;
         super::log::get_checkpoint,
         super::log::get_tile,
         super::log::get_by_prefix,
+        super::status_lists::get_status_lists,
+        super::status_lists::get_status_list,
         super::doses::post_doses,
         super::dose_changes::patch_dose,
         super::dose_lists::get_doses,

@@ -49,6 +49,7 @@ mod sheet;
 pub mod stats;
 pub mod stats_places;
 pub mod stats_stream;
+mod status_lists;
 pub mod tickets;
 pub mod trust_list;
 pub mod verify;
@@ -197,6 +198,8 @@ fn handler(method: &str, path: &str) -> Option<actix_web::Route> {
         ("GET", "/v1/log/checkpoint") => get().to(log::get_checkpoint),
         ("GET", "/v1/log/tile/{tile}") => get().to(log::get_tile),
         ("GET", "/v1/log/by-prefix/{prefix}") => get().to(log::get_by_prefix),
+        ("GET", "/v1/status-lists") => get().to(status_lists::get_status_lists),
+        ("GET", "/v1/status-lists/{n}") => get().to(status_lists::get_status_list),
         ("POST", "/v1/doses") => web::post().to(doses::post_doses),
         ("GET", "/v1/doses") => get().to(dose_lists::get_doses),
         ("GET", "/v1/dose-changes") => get().to(dose_lists::get_dose_changes),

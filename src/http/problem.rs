@@ -100,6 +100,8 @@ kinds! {
     UNKNOWN_SLICE = 404 "unknown_slice" "There is no such slice" "Không có phần dữ liệu này";
     /// The log has no such tile, or none as wide.
     UNKNOWN_TILE = 404 "unknown_tile" "There is no such tile" "Không có phần dữ liệu này của sổ minh bạch";
+    /// The log has no entry that would be in such a list, or one of the past is asked for.
+    UNKNOWN_STATUS_LIST = 404 "unknown_status_list" "There is no such status list" "Không có danh sách trạng thái này";
     /// Nothing was signed yet, or it is not in the log yet.
     LOG_EMPTY = 404 "log_empty" "The transparency log is empty" "Sổ minh bạch chưa có gì";
     /// The route exists, the method does not.

@@ -87,7 +87,8 @@ impl Desk {
             (Profile::Hc1, Some(stored)) => stored.clone(),
             (Profile::Hc1, None) => {
                 let signed = self.sign_hc1(&detail, &compact, now)?;
-                self.store.put_hc1(detail.row.person, uvci, &signed, now).await?
+                let stored = self.store.put_hc1(detail.row.person, uvci, &signed, now).await?;
+                stored.ok_or(CertificateError::Revoked)?
             }
         };
         let text = codec::encode_text(profile, &cose).map_err(|_| CertificateError::Unreadable)?;

@@ -3,7 +3,8 @@
 //! What is revoked is a sequence of numbered events, each of which adds an [`Entry`] or takes one back. [`RevocationSet`]
 //! holds what is true after some of them, in [`layers`] that are a pure function of the events, so that every node makes the
 //! same. [`Edition`] cuts the layers into slices that never change, named by their SHA-256, and [`Index`] lists them:
-//! signed, it signs them all. [`OfflineRevocations`] is the other side. [`foreign`] reads what other countries revoked.
+//! signed, it signs them all. [`OfflineRevocations`] is the other side. [`foreign`] reads what other countries revoked,
+//! and [`status_list`] says what we did in a standard form.
 
 pub mod edition;
 pub mod filter;
@@ -13,6 +14,7 @@ pub mod layers;
 pub mod offline;
 pub mod run;
 mod set;
+pub mod status_list;
 
 use aws_lc_rs::digest::{SHA256, digest};
 

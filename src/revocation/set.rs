@@ -56,6 +56,17 @@ impl RevocationSet {
         RevocationSet { ahead: put(&self.ahead, true), undone: put(&self.undone, false), ..self.clone() }
     }
 
+    /// This set with `changes` ahead of its version, as a look at the list found them that began with `before`. What was put
+    /// ahead since then is later than the look, and stays.
+    pub fn with_found(&self, before: &RevocationSet, changes: &[Change]) -> RevocationSet {
+        let is_later = |entry: &Entry| {
+            (self.ahead.contains(entry) && !before.ahead.contains(entry))
+                || (self.undone.contains(entry) && !before.undone.contains(entry))
+        };
+        let changes: Vec<Change> = changes.iter().filter(|change| !is_later(change.outcome().0)).copied().collect();
+        self.with_ahead(&changes)
+    }
+
     /// This set without what it holds ahead and should not: `before`, when a look at the whole list began that now ends, held
     /// it ahead too, and the list has it not among the `unnumbered`. So its event came, or came before it was put ahead.
     pub fn settled(&self, before: &RevocationSet, unnumbered: &[Change]) -> RevocationSet {
@@ -145,12 +156,14 @@ impl RevocationSet {
         if !fallen.is_empty() || changed.keys().any(|entry| self.removed.contains(entry)) {
             self.removed = Arc::new(self.removed.changed(|entry| changed.contains_key(entry), fallen));
         }
-        for (run, wanted) in [(&mut self.ahead, true), (&mut self.undone, false)] {
-            let outcomes = events.iter().map(|(_, change)| change.outcome());
-            let came = outcomes.filter(|(entry, revoked)| *revoked == wanted && run.contains(entry));
-            let came: Run = came.map(|(entry, _)| *entry).collect();
-            if !came.is_empty() {
-                *run = Arc::new(run.changed(|entry| came.contains(entry), []));
+        if self.is_ahead() {
+            // By the last event of each: one before it that says the same is not what was put ahead, perhaps.
+            let last: HashMap<&Entry, bool> = events.iter().map(|(_, change)| change.outcome()).collect();
+            for (run, wanted) in [(&mut self.ahead, true), (&mut self.undone, false)] {
+                let came = |entry: &Entry| last.get(entry) == Some(&wanted);
+                if run.entries().iter().any(came) {
+                    *run = Arc::new(run.changed(came, []));
+                }
             }
         }
     }

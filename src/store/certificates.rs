@@ -184,7 +184,7 @@ impl Store {
     }
 
     /// Stores the hc1 form of a certificate if it has none yet, for the transparency log to tell of; returns the one that is
-    /// stored.
+    /// stored. `None` if it has none and was revoked meanwhile: a form that is signed after that would be in nobody's list.
     ///
     /// Errors: [`StoreError::Unreadable`] if there is no such certificate.
     pub async fn put_hc1(
@@ -193,7 +193,7 @@ impl Store {
         uvci: &Uvci,
         cose: &[u8],
         at: UnixSeconds,
-    ) -> Result<Vec<u8>, StoreError> {
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         self.transact(&PutHc1 { person, uvci, cose, at }).await
     }
 }
@@ -206,21 +206,23 @@ struct PutHc1<'a> {
 }
 
 impl Work for PutHc1<'_> {
-    type Output = Vec<u8>;
+    type Output = Option<Vec<u8>>;
 
-    async fn run(&self, tx: &Tx<'_>) -> Result<Vec<u8>, StoreError> {
+    async fn run(&self, tx: &Tx<'_>) -> Result<Option<Vec<u8>>, StoreError> {
         const UNREADABLE: StoreError = StoreError::Unreadable("certificate");
-        let put = "-- put hc1\nUPDATE certificate SET hc1 = $3 WHERE person_id = $1 AND uvci = $2 AND hc1 IS NULL";
+        let put = "-- put hc1
+                   UPDATE certificate SET hc1 = $3
+                   WHERE person_id = $1 AND uvci = $2 AND hc1 IS NULL AND revoked_at IS NULL";
         let put = tx.inner.prepare_cached(put).await?;
         let uvci = self.uvci.0.as_slice();
         if tx.inner.execute(&put, &[&self.person, /* uvci */ &uvci, /* hc1 */ &self.cose]).await? == 1 {
             let entry = tlog::entry(self.cose).map_err(|_| UNREADABLE)?;
             tx.log(&[entry], self.at).await?;
-            return Ok(self.cose.to_vec());
+            return Ok(Some(self.cose.to_vec()));
         }
         let stored = "-- hc1\nSELECT hc1 FROM certificate WHERE person_id = $1 AND uvci = $2";
         let stored = tx.inner.prepare_cached(stored).await?;
         let row = tx.inner.query_opt(&stored, &[&self.person, /* uvci */ &uvci]).await?;
-        row.and_then(|row| row.get(0)).ok_or(UNREADABLE)
+        row.map(|row| row.get(0)).ok_or(UNREADABLE)
     }
 }

@@ -4,6 +4,7 @@
 //! checkpoint are written in one transaction under a fence, so that it goes on from there whatever failed, and no two nodes
 //! make two trees of it. What is in a tile never changes; one that is not full only grows.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -41,6 +42,9 @@ pub struct LogHead {
 
 /// Makes the note of a checkpoint.
 pub type SignCheckpoint<'a> = &'a (dyn Fn(&Checkpoint) -> Result<String, KeyError> + Sync);
+
+/// Where entries are in the log; one place each, unless somebody put it in twice.
+pub(super) type Places = HashMap<Hash, Vec<i64>>;
 
 /// What came of numbering.
 #[derive(Debug, PartialEq, Eq)]
@@ -159,6 +163,14 @@ fn hashes(bytes: &[u8], unreadable: StoreError) -> Result<Vec<Hash>, StoreError>
     }
 }
 
+fn slices(hashes: &[Hash]) -> Vec<&[u8]> {
+    hashes.iter().map(Hash::as_slice).collect()
+}
+
+fn entry(bytes: &[u8]) -> Result<Hash, StoreError> {
+    bytes.try_into().map_err(|_| TILE)
+}
+
 fn tile(row: &Row) -> Result<(u8, u64, Vec<Hash>), StoreError> {
     let level = u8::try_from(row.get::<_, i64>(0)).map_err(|_| TILE)?;
     Ok((level, number(row.get(1), TILE)?, hashes(row.get(2), TILE)?))
@@ -225,6 +237,51 @@ impl Work for Grow<'_> {
 }
 
 impl Tx<'_> {
+    /// Where these entries are in the log, and those that wait to be put into it. What is in neither was never signed by us.
+    pub(super) async fn log_places(&self, entries: &[Hash]) -> Result<(Places, HashSet<Hash>), StoreError> {
+        let mut places = self.find_in_log(entries).await?;
+        let missing: Vec<Hash> = entries.iter().filter(|entry| !places.contains_key(*entry)).copied().collect();
+        if missing.is_empty() {
+            return Ok((places, HashSet::new()));
+        }
+        let sql = "-- wait for the log
+                   SELECT k.entry FROM unnest($1::bytea[]) AS k (entry)
+                   WHERE EXISTS (SELECT 1 FROM log_pending p WHERE position(k.entry IN p.entries) > 0)";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let rows = self.inner.query(&stmt, &[/* entries */ &slices(&missing)]).await?;
+        let waiting = rows.iter().map(|row| entry(row.get(0))).collect::<Result<HashSet<_>, _>>()?;
+        // One that waited when it was looked for in the log, and no longer after that, is there now.
+        let between: Vec<Hash> = missing.into_iter().filter(|entry| !waiting.contains(entry)).collect();
+        if !between.is_empty() {
+            places.extend(self.find_in_log(&between).await?);
+        }
+        Ok((places, waiting))
+    }
+
+    /// Where these entries are, those that are there. Asked twice: where what begins like them is, and whether it is them.
+    async fn find_in_log(&self, entries: &[Hash]) -> Result<Places, StoreError> {
+        let sql = "-- log places\nSELECT head, position FROM log_entry WHERE head = ANY($1)";
+        let heads: Vec<i64> = entries.iter().map(|entry| ordered(head_of(entry))).collect();
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let rows = self.inner.query(&stmt, &[/* heads */ &heads]).await?;
+        let mut of_head: HashMap<i64, Vec<i64>> = HashMap::new();
+        rows.iter().for_each(|row| of_head.entry(row.get(0)).or_default().push(row.get(1)));
+        let found = |(entry, head)| of_head.get(head).into_iter().flatten().map(move |position| (entry, *position));
+        let pairs = entries.iter().map(Hash::as_slice).zip(&heads).flat_map(found);
+        let (entries, positions): (Vec<&[u8]>, Vec<i64>) = pairs.unzip();
+        let sql = "-- confirm log places
+                   SELECT k.entry, k.position FROM unnest($1::bytea[], $2::bigint[]) AS k (entry, position)
+                   JOIN log_tile t ON t.level = 0 AND t.n = k.position / 256
+                   WHERE substring(t.hashes FROM CAST(k.position % 256 * 32 + 1 AS integer) FOR 32) = k.entry";
+        let stmt = self.inner.prepare_cached(sql).await?;
+        let rows = self.inner.query(&stmt, &[/* entries */ &entries, /* positions */ &positions]).await?;
+        let mut places = Places::new();
+        for row in rows {
+            places.entry(entry(row.get(0))?).or_default().push(row.get(1));
+        }
+        Ok(places)
+    }
+
     /// What waits, oldest first, as much as goes into one transaction: the batches, all their entries, and whether more may wait.
     async fn log_batches(&self) -> Result<(Vec<Uuid>, Vec<Hash>, bool), StoreError> {
         let sql = "-- log batches

@@ -37,6 +37,7 @@ mod rules;
 mod sessions;
 mod signed;
 mod signers;
+mod status_lists;
 mod tally;
 mod tickets;
 
@@ -79,6 +80,7 @@ pub use revocations::{RevocationBatch, RevocationStanding, Revoked};
 pub use rules::SetRules;
 pub use sessions::{MAX_SESSIONS, PlacedRow, SessionRow};
 pub use signers::{Purpose, SignerKeyRow, TrustRows};
+pub use status_lists::{Settled, SignStatusList, StatusListRow};
 pub use tally::{Course, Fact};
 pub use tickets::{NewTicket, TicketRow};
 

@@ -6,9 +6,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::people::timestamp;
+use super::revocations::names;
 use super::{Store, StoreError, Tx, Work};
-use crate::certificate::UnixSeconds;
-use crate::revocation::{Change, Entry};
+use crate::certificate::{UnixSeconds, Uvci};
+use crate::revocation::{self, Change, Entry};
 
 /// For how long the holder of the sequencer's lease holds it; another node takes over after that.
 const LEASE: Duration = Duration::from_secs(3);
@@ -93,17 +94,19 @@ impl Tx<'_> {
     /// Adds or removes the entries of certificates of ours, each once. Lock the certificates first.
     pub(super) async fn publish_revocations(
         &self,
-        entries: &[Entry],
+        uvcis: &[Uvci],
         removes: bool,
         at: UnixSeconds,
     ) -> Result<(), StoreError> {
         let sql = "-- publish revocations
-                   INSERT INTO revocation_event (entry, nth, removes, imported, at)
-                   SELECT k.entry, (SELECT count(*) FROM revocation_event e WHERE e.entry = k.entry), $2, false, $3
-                   FROM unnest($1::bytea[]) AS k (entry)";
-        let entries: Vec<&[u8]> = entries.iter().map(<[u8; 16]>::as_slice).collect();
+                   INSERT INTO revocation_event (entry, nth, removes, imported, at, uvci)
+                   SELECT k.entry, (SELECT count(*) FROM revocation_event e WHERE e.entry = k.entry), $3, false, $4, k.uvci
+                   FROM unnest($1::bytea[], $2::bytea[]) AS k (entry, uvci)";
+        let entries: Vec<Entry> = uvcis.iter().map(|uvci| revocation::entry(&uvci.text())).collect();
+        let entries: Vec<&[u8]> = entries.iter().map(Entry::as_slice).collect();
         let stmt = self.inner.prepare_cached(sql).await?;
-        self.inner.execute(&stmt, &[&entries, /* removes */ &removes, /* at */ &timestamp(at)]).await?;
+        let at = timestamp(at);
+        self.inner.execute(&stmt, &[&entries, &names(uvcis), /* removes */ &removes, /* at */ &at]).await?;
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::people::{seconds, timestamp};
 use super::{Audited, Store, StoreError, Tx, Work};
 use crate::certificate::{UnixSeconds, Uvci};
-use crate::revocation::{self, Entry};
 
 /// What came of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl Store {
     }
 
     /// Whose these certificates are; those that we never issued are left out.
-    async fn holders_of(&self, uvcis: &[Uvci]) -> Result<HashMap<Uvci, Uuid>, StoreError> {
+    pub(super) async fn holders_of(&self, uvcis: &[Uvci]) -> Result<HashMap<Uvci, Uuid>, StoreError> {
         let client = self.client().await?;
         let sql = "-- holders\nSELECT uvci, person_id FROM certificate_by_uvci WHERE uvci = ANY($1)";
         let rows = client.query(&client.prepare_cached(sql).await?, &[&names(uvcis)]).await?;
@@ -157,15 +156,11 @@ fn revoked_when(rows: &[Row]) -> Result<HashMap<Uvci, Option<UnixSeconds>>, Stor
 }
 
 /// The bytes of each, as a parameter.
-fn names(uvcis: &[Uvci]) -> Vec<&[u8]> {
+pub(super) fn names(uvcis: &[Uvci]) -> Vec<&[u8]> {
     uvcis.iter().map(|uvci| uvci.0.as_slice()).collect()
 }
 
-fn entries(uvcis: &[Uvci]) -> Vec<Entry> {
-    uvcis.iter().map(|uvci| revocation::entry(&uvci.text())).collect()
-}
-
-fn uvci(bytes: &[u8]) -> Result<Uvci, StoreError> {
+pub(super) fn uvci(bytes: &[u8]) -> Result<Uvci, StoreError> {
     bytes.try_into().map(Uvci).map_err(|_| StoreError::Unreadable("revocation"))
 }
 
@@ -191,7 +186,7 @@ impl Tx<'_> {
         let revoked = rows.iter().map(|row| uvci(row.get(0))).collect::<Result<Vec<_>, _>>()?;
         self.insert_revocation_batch(batch, by, true, at).await?;
         self.insert_revocations(batch, &revoked, &vec![why; revoked.len()]).await?;
-        self.publish_revocations(&entries(&revoked), false, at).await
+        self.publish_revocations(&revoked, false, at).await
     }
 
     async fn insert_revocation_batch(
@@ -243,7 +238,7 @@ impl Tx<'_> {
                     UPDATE revocation SET undone_at = $3, undone_by = $4 WHERE batch_id = $1 AND uvci = ANY($2)";
         let stmt = self.inner.prepare_cached(mark).await?;
         self.inner.execute(&stmt, &[&batch, &names, &timestamp(at), &by]).await?;
-        self.publish_revocations(&entries(uvcis), true, at).await
+        self.publish_revocations(uvcis, true, at).await
     }
 
     /// Writes down that undoing a whole batch is begun. Returns false if it was before.
@@ -316,7 +311,7 @@ impl Work for Revoke<'_> {
         let stmt = tx.inner.prepare_cached(mark).await?;
         tx.inner.execute(&stmt, &[&people, &names(&revoked), &timestamp(self.at), &self.batch]).await?;
         tx.insert_revocations(self.batch, &revoked, &whys).await?;
-        tx.publish_revocations(&entries(&revoked), false, self.at).await?;
+        tx.publish_revocations(&revoked, false, self.at).await?;
         Ok(answers)
     }
 }

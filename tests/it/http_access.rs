@@ -54,6 +54,7 @@ impl TestApp {
                 self.app.tend_log().await.expect("tends");
                 path.replace("{tile}", "0/000.p/1").replace("{prefix}", "0")
             }
+            "/v1/status-lists/{n}" => path.replace("{n}", "0"),
             "/v1/reference/districts" => format!("{path}?province=01"),
             "/v1/reference/wards" => format!("{path}?district=001"),
             _ => path,

@@ -14,7 +14,7 @@ use thexanh::revocation::run::Run;
 use crate::app::TestApp;
 
 /// What a script of tests/interop prints, a line each: it is given a file with `content`, and `lines`.
-fn run(script: &str, content: &[u8], lines: &[&str]) -> Vec<Value> {
+pub fn run(script: &str, content: &[u8], lines: &[&str]) -> Vec<Value> {
     let root = env!("CARGO_MANIFEST_DIR");
     let python = std::env::var("INTEROP_PYTHON").unwrap_or_else(|_| "target/interop/bin/python".to_owned());
     let file = std::env::temp_dir().join(format!("thexanh-it-{}-{script}", std::process::id()));

@@ -45,6 +45,7 @@ mod revocations;
 mod rules;
 mod servers;
 mod stats;
+mod status_lists;
 mod store;
 mod synth;
 mod texts;

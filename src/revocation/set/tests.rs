@@ -138,7 +138,8 @@ fn what_is_ahead_of_the_version_is_in_force_until_its_event_comes() {
     assert!(!undone.after(&events[..1]).contains(&one));
     assert!(!undone.after(&events).is_ahead(), "all of it is numbered");
     let both = set.after(&[(1, Change::Add(one)), (2, Change::Remove(one))]);
-    assert!(!both.contains(&one), "nothing of it stays ahead if both come at once");
+    assert!(both.contains(&one), "what is ahead may be a third event, after both");
+    assert!(!both.settled(&set, &[Change::Add(two)]).contains(&one), "and is not, if the look finds none");
     let in_order = set.with_ahead(&[Change::Remove(one), Change::Add(one), Change::Remove(two)]);
     assert!(in_order.contains(&one) && !in_order.contains(&two), "the last one counts");
 }
@@ -155,6 +156,22 @@ fn what_was_put_ahead_by_mistake_is_taken_off_by_the_next_whole_look() {
     assert!(stale.settled(&undone, &[]).contains(&one), "what was put ahead since the look began stays");
     let waived = undone.with_ahead(&[Change::Remove(two)]);
     assert!(!waived.settled(&waived, &[]).is_ahead());
+}
+
+#[test]
+fn what_is_put_ahead_while_the_list_is_looked_at_is_later_than_what_the_look_finds() {
+    let (one, two) = (named(1), named(2));
+    let revoked = RevocationSet::default().after(&[(1, Change::Add(one))]);
+    // A look finds that one was waived; before it says so, the same certificate is revoked once more.
+    let before = revoked.with_ahead(&[Change::Remove(one)]);
+    let found = [Change::Remove(one), Change::Add(two)];
+    let again = before.with_ahead(&[Change::Add(one)]).with_found(&before, &found);
+    assert!(again.contains(&one) && again.contains(&two));
+    assert!(again.after(&[(2, Change::Remove(one))]).contains(&one), "and when the earlier event comes");
+    assert!(!before.with_found(&before, &found).contains(&one), "nothing was put ahead meanwhile");
+    // And the other way round.
+    let waived = revoked.with_ahead(&[Change::Remove(one)]).with_found(&revoked, &[Change::Add(one)]);
+    assert!(!waived.contains(&one));
 }
 
 #[test]

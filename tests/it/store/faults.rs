@@ -286,7 +286,7 @@ async fn a_travel_certificate_whose_storing_or_its_answer_was_lost_has_one_text(
         let cose = |last: u8| vec![0xD2, 0x84, 0x43, 0xA1, 0x01, 0x26, 0xA0, 0x42, 0xCA, last, 0x41, 0xAA];
         scene.proxy.arm("COMMIT", fault);
         put(&scene.cut, &cose(1)).await.expect_err("the connection was cut");
-        let expected = if kept { cose(1) } else { cose(2) };
+        let expected = Some(if kept { cose(1) } else { cose(2) });
         assert_eq!(put(&scene.cut, &cose(2)).await.expect("stores"), expected, "{fault:?}");
         assert_eq!(put(&scene.other, &cose(3)).await.expect("stores"), expected, "{fault:?}");
         assert_eq!(logged(&scene.client).await, 2, "{fault:?}: both forms, and each once");

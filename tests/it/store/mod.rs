@@ -6,6 +6,7 @@ mod faults;
 mod proxy;
 mod revocations;
 mod schema;
+mod status_lists;
 pub mod tls;
 
 use std::sync::Arc;
