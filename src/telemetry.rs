@@ -32,8 +32,9 @@ impl TelemetryError {
 
 /// Starts writing log lines to standard error, and has panics logged by their place alone: their text may hold data.
 pub fn start(log: &Log) -> Result<(), TelemetryError> {
-    // The driver's debug lines hold the parameters of statements, and with them people; whatever is asked for, not those.
-    let without_parameters = "tokio_postgres=info".parse().map_err(|_| TelemetryError::Filter)?;
+    // The driver's debug lines hold the parameters of statements, and a server that is told to repeats statements in its notices
+    // (Citus: citus.log_remote_commands), with them people; whatever is asked for, not those.
+    let without_parameters = "tokio_postgres=warn".parse().map_err(|_| TelemetryError::Filter)?;
     let filter = EnvFilter::try_new(&log.filter).map_err(|_| TelemetryError::Filter)?.add_directive(without_parameters);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let builder = builder.with_span_events(FmtSpan::NONE).with_ansi(std::io::stderr().is_terminal());

@@ -234,9 +234,11 @@ impl Engine {
         self.rules.load_full()
     }
 
-    /// Trusts `list` from now on; proofs made under another version are not found again.
+    /// Trusts `list` from now on, unless a newer one is in force: of two who read it at once the slower may come last. Proofs made
+    /// under another version are not found again.
     pub fn set_trust(&self, list: TrustList) {
-        self.trust.store(Arc::new(list));
+        let list = Arc::new(list);
+        self.trust.rcu(|in_force| Arc::clone(if list.version() >= in_force.version() { &list } else { in_force }));
     }
 
     /// Judges by `rules` from now on, unless newer ones are in force. Proofs stay: acceptance is asked at every request.
@@ -395,6 +397,15 @@ mod tests {
         let mut out = Vec::new();
         engine.answer(text, &mut out);
         assert!(out.starts_with(br#"{"result":"accepted""#));
+    }
+
+    #[test]
+    fn a_trust_list_that_is_older_than_the_one_in_force_is_passed_over() {
+        let engine = engine(&IssuerKey::generate(Algorithm::EdDsa).expect("generates"), 1);
+        for (version, in_force) in [(2, 2), (1, 2), (2, 2), (3, 3)] {
+            engine.set_trust(TrustList::new(version, [], engine.ed25519()).expect("a list"));
+            assert_eq!(engine.trust().version(), in_force, "{version}");
+        }
     }
 
     #[test]

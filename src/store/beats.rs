@@ -106,10 +106,17 @@ impl Store {
         (status.size - status.available.min(status.size), status.max_size)
     }
 
-    /// How large the database is, in bytes. Errors: where the engine or our rights do not say.
+    /// How large the database is, in bytes, on all its servers. Errors: where the engine or our rights do not say.
     pub async fn size(&self) -> Result<i64, StoreError> {
         let client = self.client().await?;
-        let sql = "-- size\nSELECT pg_database_size(current_database())";
+        let sql = match self.on_citus {
+            true => {
+                "-- size on all servers
+                 SELECT CAST(sum(CAST(result AS bigint)) AS bigint)
+                 FROM run_command_on_all_nodes('SELECT pg_database_size(current_database())')"
+            }
+            false => "-- size\nSELECT pg_database_size(current_database())",
+        };
         Ok(client.query_one(&client.prepare_cached(sql).await?, &[]).await?.get(0))
     }
 

@@ -118,9 +118,11 @@ impl Store {
                     tx.query(sql, &[table]).await?;
                     continue;
                 }
-                Placement::ByPerson if *table == "person" => ("person_id", "default"),
+                // On its own, and not with whatever else there is by a column of that type: it is moved by itself, and nobody
+                // who makes or drops tables in another schema waits for ours.
+                Placement::ByPerson if *table == "person" => ("person_id", "none"),
                 Placement::ByPerson => ("person_id", "person"),
-                Placement::By(column) => (*column, "default"),
+                Placement::By(column) => (*column, "none"),
             };
             let sql =
                 "-- place by column\nSELECT create_distributed_table(($1::text)::regclass, $2, colocate_with => $3)";

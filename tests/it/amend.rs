@@ -44,8 +44,9 @@ impl TestApp {
         }
         if row.path == "/v1/doses/{id}" {
             let id = format!("{}.{}", person.simple(), dose.simple());
-            let sql = "UPDATE dose SET recorded_at = recorded_at - interval '2 days' WHERE dose_id = $1";
-            self.sql().await.execute(sql, &[&dose]).await.expect("ages");
+            let recorded_at = jiff::Timestamp::from_second(NOW.0 - 2 * 86_400).expect("an instant");
+            let sql = "UPDATE dose SET recorded_at = $3 WHERE person_id = $1 AND dose_id = $2";
+            self.sql().await.execute(sql, &[&person, &dose, &recorded_at]).await.expect("ages");
             let asked = json!({"lot": "OTHER", "why": "a test"});
             let waits = self.send("PATCH", &format!("/v1/doses/{id}"), &self.bearer_at("79001", "maker"), &asked).await;
             return (id, media, json(json!({"change": waits.json()["change"], "confirm": false})));

@@ -22,7 +22,8 @@ impl Place {
         Place(dir)
     }
 
-    /// The command, with nothing of this process's environment that it could take for a setting.
+    /// The command, with nothing of this process's environment that it could take for a setting: it starts a PostgreSQL of its own,
+    /// whatever `DATABASE_URL` says.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thexanh"));
         command.args(arguments).current_dir(&self.0).stdin(Stdio::null()).env_remove("DATABASE_URL");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use thexanh::store::embedded::Embedded;
 use thexanh::store::{SCHEMA, Store, StoreSettings};
+use tokio::sync::{RwLock, RwLockReadGuard};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
@@ -24,6 +25,20 @@ pub fn database_url() -> String {
         }
     });
     url.clone()
+}
+
+/// Held for as long as a test spreads its tables over a cluster: no schema is dropped meanwhile. Citus puts a new reference table
+/// beside those of other schemas and locks one of them, and [`drop_schema`] ends whoever holds a lock in its schema.
+pub async fn spreading() -> RwLockReadGuard<'static, ()> {
+    SPREADING.read().await
+}
+
+static SPREADING: RwLock<()> = RwLock::const_new(());
+
+/// Whether `DATABASE_URL` names a Citus cluster.
+pub async fn on_citus(client: &Client) -> bool {
+    let citus = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
+    client.query_one(citus, &[]).await.expect("asks").get(0)
 }
 
 /// A schema of one test's own.
@@ -47,8 +62,8 @@ impl TestSchema {
         let schema = TestSchema::empty().await;
         let client = connect(Some(&schema.name)).await;
         client.batch_execute(SCHEMA).await.expect("makes the tables");
-        let citus = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
-        if client.query_one(citus, &[]).await.expect("asks").get(0) {
+        if on_citus(&client).await {
+            let _spreading = spreading().await;
             schema.store().await.spread().await.unwrap_or_else(|error| panic!("spreads: {error}"));
         }
         schema
@@ -91,6 +106,7 @@ impl Drop for TestSchema {
 /// A test's runtime stands still while its values are dropped, and with it what it left running: a service's transaction, say,
 /// that would hold its locks until the server gives it up.
 async fn drop_schema(name: &str) {
+    let _nobody_spreads = SPREADING.write().await;
     let admin = connect(None).await;
     admin.batch_execute("SET lock_timeout = '50ms'").await.expect("sets");
     let end_others = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_class ON pg_class.oid = relation

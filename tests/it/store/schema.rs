@@ -6,7 +6,7 @@ use std::path::Path;
 use thexanh::store::placement::{PLACEMENTS, Placement};
 use tokio_postgres::Client;
 
-use crate::harness::TestSchema;
+use crate::harness::{TestSchema, on_citus, spreading};
 
 /// Tables that are distributed by a value of their own: the only ones that may have a person_id that does not lead.
 fn look_ups() -> Vec<&'static str> {
@@ -242,8 +242,7 @@ async fn nodes_that_start_together_migrate_once() {
 async fn a_schema_is_spread_over_a_cluster_and_refused_on_one_server() {
     let schema = TestSchema::empty().await;
     let (store, client) = (schema.store().await, schema.client().await);
-    let citus = "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')";
-    if !client.query_one(citus, &[]).await.expect("asks").get::<_, bool>(0) {
+    if !on_citus(&client).await {
         let refused = store.migrate_to_citus().await.expect_err("there is no cluster");
         assert_eq!(refused.code(), "database_migration");
         assert!(refused.to_string().contains("extension citus"), "{refused}");
@@ -252,6 +251,7 @@ async fn a_schema_is_spread_over_a_cluster_and_refused_on_one_server() {
     store.migrate().await.unwrap_or_else(|error| panic!("migrates: {error}"));
     let province = "INSERT INTO province (code, name) VALUES ('79', 'Thành phố Hồ Chí Minh')";
     client.execute(province, &[]).await.expect("writes");
+    let spreading = spreading().await;
     store.migrate_to_citus().await.unwrap_or_else(|error| panic!("spreads: {error}"));
     let placed = "SELECT c.relname::text, d.partmethod::text, column_to_column_name(d.logicalrelid, d.partkey), d.colocationid::bigint
                   FROM pg_dist_partition d JOIN pg_class c ON c.oid = d.logicalrelid
@@ -277,5 +277,6 @@ async fn a_schema_is_spread_over_a_cluster_and_refused_on_one_server() {
     // What was there goes with its table; and a cluster is spread once.
     store.migrate_to_citus().await.unwrap_or_else(|error| panic!("again: {error}"));
     store.migrate().await.unwrap_or_else(|error| panic!("as before: {error}"));
+    drop(spreading);
     assert_eq!(client.query_one("SELECT count(*) FROM province", &[]).await.expect("reads").get::<_, i64>(0), 1);
 }
