@@ -104,7 +104,7 @@ test('a role of the demo is a button, and one who logs out is out in every tab',
   assert.equal(await page.locator('section.login button').count(), 4, 'the facilities, and nobody else');
   await page.getByRole('button', { name: /Quận 1/ }).click();
   await inside(page);
-  assert.match(await page.locator('.who').textContent(), /Quận 1/);
+  assert.match(await page.locator('header .who').textContent(), /Quận 1/);
   const second = await context.newPage();
   await second.goto('/desk');
   await inside(second);
@@ -152,7 +152,7 @@ test('a nurse logs in by OpenID Connect with PKCE, works, and logs out', async (
   await identify(page, 'y-ta');
   await inside(page);
   assert.equal(new URL(page.url()).pathname, '/desk');
-  assert.match(await page.locator('.who').textContent(), /Quận 1/);
+  assert.match(await page.locator('header .who').textContent(), /Quận 1/);
   const session = await page.evaluate(() =>
     fetch('/v1/session', { headers: { 'X-Thexanh-Session': 'staff' } }).then((response) => response.json()),
   );
