@@ -2,7 +2,8 @@
 //!
 //! `XXXX-XXXX-XXXX-XXXX-C`: eighty of the id's random bits (bytes 0 to 5 and 10 to 13: those that hold no version or variant)
 //! in Crockford's base 32, most significant first, and his check character (the number modulo 37), which finds every single
-//! wrong character and every two that changed places. Source: Crockford, Base 32.
+//! wrong character and every two that changed places. People who were enrolled together share the first 24 bits (`person_ids`).
+//! Source: Crockford, Base 32.
 
 use uuid::Uuid;
 

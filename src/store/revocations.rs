@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// Whose these certificates are; those that we never issued are left out.
-    pub(super) async fn holders_of(&self, uvcis: &[Uvci]) -> Result<HashMap<Uvci, Uuid>, StoreError> {
+    async fn holders_of(&self, uvcis: &[Uvci]) -> Result<HashMap<Uvci, Uuid>, StoreError> {
         let client = self.client().await?;
         let sql = "-- holders\nSELECT uvci, person_id FROM certificate_by_uvci WHERE uvci = ANY($1)";
         let rows = client.query(&client.prepare_cached(sql).await?, &[&names(uvcis)]).await?;
